@@ -68,6 +68,8 @@ interface IRegistry {
     error RegistryBadRule(Kind kind, uint8 criticality);
     error RegistryBadLimits();
     error RegistryTooManyNetworks(uint256 count, uint256 maximum);
+    /// @notice Every account that ever was an operator keeps its place, so that old votes are never taken for another's.
+    error RegistryTooManyOperators(uint256 maximum);
     /// @notice The authority is fixed at deployment; governance changes inside the AccessManager.
     error RegistryAuthorityFixed();
 

@@ -1,0 +1,88 @@
+"""Compile the contracts with the settings of brownie-config.yaml and write what the live side ships.
+
+Run after every change of a contract: `python scripts/build_artifacts.py`. It needs `npm ci` and no Brownie.
+tests/contracts compares what it wrote with a fresh compilation and with Brownie's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+ARTIFACTS = ROOT / "responder" / "chain" / "artifacts"
+SHIPPED = {
+    "Gate": "contracts/Gate.sol",
+    "AccessManager": "node_modules/@openzeppelin/contracts/access/manager/AccessManager.sol",
+}
+
+__all__ = ["ARTIFACTS", "ROOT", "SHIPPED", "artifacts", "compile_contracts"]
+
+
+def compile_contracts(paths: Iterable[str]) -> dict[str, Any]:
+    """solc's standard-JSON output for source files named relative to the project root.
+
+    Raises RuntimeError with solc's own words where a contract does not compile.
+    """
+    compiler = yaml.safe_load((ROOT / "brownie-config.yaml").read_text())["compiler"]
+    request = {
+        "language": "Solidity",
+        "sources": {path: {"content": (ROOT / path).read_text()} for path in paths},
+        "settings": {
+            "evmVersion": compiler["evm_version"],
+            "optimizer": compiler["solc"]["optimizer"],
+            "viaIR": compiler["solc"]["viaIR"],
+            "remappings": compiler["solc"]["remappings"],
+            "outputSelection": {"*": {"*": ["abi", "metadata", "evm.bytecode.object"]}},
+        },
+    }
+    ran = subprocess.run(
+        [str(ROOT / "scripts" / "solc"), "--standard-json"],
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    output: dict[str, Any] = json.loads(ran.stdout)
+    errors = [e["formattedMessage"] for e in output.get("errors", []) if e["severity"] == "error"]
+    if errors:
+        raise RuntimeError("\n".join(errors))
+    return output
+
+
+def artifacts() -> dict[str, dict[str, Any]]:
+    """The shipped artifacts by contract: abi, bytecode, solc version, SHA-256 of every source."""
+    output = compile_contracts(SHIPPED.values())
+    return {name: _artifact(output["contracts"][path][name]) for name, path in SHIPPED.items()}
+
+
+def _artifact(contract: dict[str, Any]) -> dict[str, Any]:
+    metadata = json.loads(contract["metadata"])
+    return {
+        "abi": contract["abi"],
+        "bytecode": "0x" + contract["evm"]["bytecode"]["object"],
+        "solc": metadata["compiler"]["version"],
+        "sources": {
+            path: hashlib.sha256((ROOT / path).read_bytes()).hexdigest()
+            for path in sorted(metadata["sources"])
+        },
+    }
+
+
+def main() -> int:
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    for name, artifact in artifacts().items():
+        (ARTIFACTS / f"{name}.json").write_text(json.dumps(artifact, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
