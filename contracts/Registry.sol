@@ -23,7 +23,7 @@ abstract contract Registry is IRegistry, AuditLog, AccessManaged {
     uint8 internal constant MAX_CRITICALITY = 3;
     uint256 private constant MAX_NETWORKS = 64;
     uint256 private constant MAX_SEATS = 104;
-    uint256 private constant MAX_NAME = 128; // bytes
+    uint256 private constant MAX_NAME = 256; // bytes
 
     // ============ Storage ============
 

@@ -1,7 +1,7 @@
-"""Compile the contracts with the settings of brownie-config.yaml and write what the live side ships.
+"""Compile the contracts as brownie-config.yaml says and write what the live side ships.
 
-Run after every change of a contract: `python scripts/build_artifacts.py`. It needs `npm ci` and no Brownie.
-tests/contracts compares what it wrote with a fresh compilation and with Brownie's.
+Run after every change of a contract: `python scripts/build_artifacts.py`. It needs `npm ci`, not
+Brownie. tests/contracts compares what it wrote with a fresh compilation and with Brownie's.
 """
 
 from __future__ import annotations
