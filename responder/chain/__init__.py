@@ -1,0 +1,1 @@
+"""The chain as the live side sees it: devnet, deployment, client, and the ledger folded from its events."""

@@ -1,0 +1,248 @@
+"""The gate over JSON-RPC: final blocks, events, and transactions whose refusals come back in words.
+
+Every answer is treated as possibly hostile: what matters is checked again by the ledger against the gate's hash chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from eth_abi.abi import decode
+from eth_abi.exceptions import DecodingError
+from eth_account.signers.local import LocalAccount
+from eth_utils.crypto import keccak
+from web3 import HTTPProvider, Web3
+from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception
+from web3.types import TxParams
+
+from responder.chain.deployment import Manifest
+from responder.chain.events import Event, artifact, decode_log
+from responder.chain.proposal import Domain, Lease, Proposal
+from responder.errors import Permanent, Temporary
+
+__all__ = ["Block", "GateClient", "Refused"]
+
+_LOG_RANGE = 5_000  # blocks per request; public nodes refuse much more
+_RECEIPT_SECONDS = 60
+_REQUEST_SECONDS = 10
+
+Signature = tuple[str, bytes]  # signer, signature
+
+
+class Refused(Permanent):
+    """The gate said no; `error` is the name of its custom error."""
+
+    def __init__(self, call: str, error: str, detail: str) -> None:
+        super().__init__(f"the gate refused {call}: {error}{detail}")
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Number and time (Unix seconds)."""
+
+    number: int
+    time: int
+
+
+class GateClient:
+    """One gate on one chain, seen through one endpoint, with one account to send from (or none, to look only)."""
+
+    def __init__(
+        self,
+        rpc: str,
+        manifest: Manifest,
+        account: LocalAccount | None = None,
+        confirmations: int = 0,
+    ) -> None:
+        self._rpc = rpc
+        self._w3 = Web3(HTTPProvider(rpc, request_kwargs={"timeout": _REQUEST_SECONDS}))
+        self._gate = self._w3.eth.contract(
+            address=Web3.to_checksum_address(manifest.gate), abi=artifact("Gate")["abi"]
+        )
+        self._account = account
+        self._confirmations = confirmations
+        self.domain = Domain(manifest.chain_id, self._gate.address)
+        self.first_block = manifest.block
+
+    # ------------------------------------------------------------ reading
+
+    def check(self) -> None:
+        """Raises unless this is the manifest's chain and a gate answers at its address."""
+        with _Rpc(self._rpc):
+            chain_id = self._w3.eth.chain_id
+            if chain_id != self.domain.chain_id:
+                raise Permanent(
+                    f"{self._rpc} is chain {chain_id}, the manifest says {self.domain.chain_id}"
+                )
+            if not self._w3.eth.get_code(self._gate.address):
+                raise Permanent(
+                    f"no gate at {self._gate.address} on {self._rpc}; deploy it or fix the manifest"
+                )
+
+    def head(self) -> Block:
+        """The newest block."""
+        with _Rpc(self._rpc):
+            block = self._w3.eth.get_block("latest")
+        return Block(int(block["number"]), int(block["timestamp"]))
+
+    def final(self) -> Block:
+        """The newest block that counts: `confirmations` below the head."""
+        if self._confirmations == 0:
+            return self.head()
+        with _Rpc(self._rpc):
+            number = max(0, self._w3.eth.block_number - self._confirmations)
+            block = self._w3.eth.get_block(number)
+        return Block(number, int(block["timestamp"]))
+
+    def events(self, start: int, end: int) -> Iterator[Event]:
+        """Events of blocks `start` to `end`, both included, in order."""
+        times: dict[int, int] = {}
+        for low in range(start, end + 1, _LOG_RANGE):
+            with _Rpc(self._rpc):
+                logs = self._w3.eth.get_logs(
+                    {
+                        "address": self._gate.address,
+                        "fromBlock": low,
+                        "toBlock": min(low + _LOG_RANGE - 1, end),
+                    }
+                )
+                for log in logs:
+                    number = int(log["blockNumber"])
+                    if number not in times:
+                        times[number] = int(self._w3.eth.get_block(number)["timestamp"])
+            for log in sorted(logs, key=lambda entry: (entry["blockNumber"], entry["logIndex"])):
+                event = decode_log(log, times[int(log["blockNumber"])])
+                if event is not None:
+                    yield event
+
+    def audit_head(self, block: int) -> tuple[bytes, int]:
+        """Head of the gate's hash chain and the number of events it covers, as of a block."""
+        with _Rpc(self._rpc):
+            head, count = self._gate.functions.auditHead().call(block_identifier=block)
+        return bytes(head), int(count)
+
+    def sender_of(self, tx: bytes) -> str:
+        """Who sent a transaction."""
+        with _Rpc(self._rpc):
+            return str(self._w3.eth.get_transaction(tx)["from"])  # type: ignore[arg-type]
+
+    def is_valid_signature(self, signer: str, digest: bytes, signature: bytes, block: int) -> bool:
+        """ERC-1271, for operators that are contracts: their answer as of a block."""
+        abi = [
+            {
+                "type": "function",
+                "name": "isValidSignature",
+                "stateMutability": "view",
+                "inputs": [{"type": "bytes32", "name": ""}, {"type": "bytes", "name": ""}],
+                "outputs": [{"type": "bytes4", "name": ""}],
+            }
+        ]
+        wallet = self._w3.eth.contract(address=Web3.to_checksum_address(signer), abi=abi)
+        try:
+            with _Rpc(self._rpc):
+                answer = wallet.functions.isValidSignature(digest, signature).call(
+                    block_identifier=block
+                )
+        except Permanent:
+            return False
+        return bytes(answer) == bytes.fromhex("1626ba7e")
+
+    # ------------------------------------------------------------ writing
+
+    def propose(self, proposal: Proposal) -> bytes:
+        return self._send("propose", proposal.abi())
+
+    def approve(self, proposal: Proposal) -> bytes:
+        return self._send("approve", proposal.abi())
+
+    def reject(self, proposal: Proposal) -> bytes:
+        return self._send("reject", proposal.abi())
+
+    def approve_by_sig(self, proposal: Proposal, signatures: Sequence[Signature]) -> bytes:
+        return self._send("approveBySig", proposal.abi(), list(signatures))
+
+    def reject_by_sig(self, proposal: Proposal, signatures: Sequence[Signature]) -> bytes:
+        return self._send("rejectBySig", proposal.abi(), list(signatures))
+
+    def execute(self, proposal: Proposal) -> bytes:
+        return self._send("execute", proposal.abi())
+
+    def release(self, proposal: Proposal, signatures: Sequence[Signature]) -> bytes:
+        return self._send("release", proposal.abi(), list(signatures))
+
+    def veto(self, proposal: Proposal) -> bytes:
+        return self._send("veto", proposal.abi())
+
+    def grant_lease(self, lease: Lease, signatures: Sequence[Signature]) -> bytes:
+        return self._send("grantLease", lease.abi(), list(signatures))
+
+    def end_lease(self, agent: str) -> bytes:
+        return self._send("endLease", agent)
+
+    def file_receipt(self, proposal_id: bytes, outcome: int, digest: bytes) -> bytes:
+        return self._send("fileReceipt", proposal_id, outcome, digest)
+
+    def _send(self, name: str, *args: Any) -> bytes:
+        """Sends one call and waits until it is mined. Raises Refused with the gate's reason."""
+        if self._account is None:
+            raise Permanent(f"no key to send {name} with; give a keystore")
+        call = self._gate.get_function_by_name(name)(*args)
+        sender = self._account.address
+        with _Rpc(self._rpc):
+            try:
+                nonce = self._w3.eth.get_transaction_count(sender, "pending")
+                tx: TxParams = call.build_transaction({"from": sender, "nonce": nonce})
+                signed = self._account.sign_transaction(tx)  # type: ignore[arg-type]
+                sent = self._w3.eth.send_raw_transaction(signed.raw_transaction)
+                receipt = self._w3.eth.wait_for_transaction_receipt(
+                    sent, timeout=_RECEIPT_SECONDS, poll_latency=0.02
+                )
+            except ContractLogicError as error:
+                raise _refused(name, error) from error
+            except TimeExhausted as error:
+                raise Temporary(f"{name} was not mined within {_RECEIPT_SECONDS} s") from error
+        if receipt["status"] != 1:
+            raise Temporary(f"{name} was mined but reverted; the state changed in between")
+        return bytes(sent)
+
+
+class _Rpc:
+    """Turns what the transport raises into Temporary, what the node refuses into Permanent."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, requests.RequestException | ConnectionError | TimeoutError):
+            raise Temporary(f"cannot reach the chain at {self._url}; is the node running?") from error
+        if isinstance(error, Web3Exception | ValueError | KeyError | TypeError):
+            raise Permanent(f"the node at {self._url} answered with an error: {error}") from error
+
+
+def _refused(call: str, error: ContractLogicError) -> Refused:
+    data = error.data if isinstance(error.data, str) else ""
+    raw = bytes.fromhex(data.removeprefix("0x")) if data else b""
+    for entry in artifact("Gate")["abi"]:
+        if entry["type"] != "error":
+            continue
+        kinds = [i["type"] for i in entry["inputs"]]
+        if raw[:4] != bytes(keccak(text=f"{entry['name']}({','.join(kinds)})"))[:4]:
+            continue
+        try:
+            values = decode(kinds, raw[4:])
+        except DecodingError:
+            break
+        words = [
+            f"{i['name']}={v.hex() if isinstance(v, bytes) else v}"
+            for i, v in zip(entry["inputs"], values, strict=True)
+        ]
+        return Refused(call, entry["name"], f"({', '.join(words)})")
+    return Refused(call, "revert", f" {error.message or ''}".rstrip())
+

@@ -1,0 +1,177 @@
+"""A proposal's identity and what a wallet signs of it: the mirror of the gate's hashing."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import astuple, dataclass
+from typing import Any, Literal
+
+from eth_abi.abi import encode
+from eth_account.messages import SignableMessage, encode_typed_data
+from eth_utils.crypto import keccak
+
+from policies.actions import Kind
+
+__all__ = [
+    "LEASE_TYPE",
+    "PROPOSAL_TYPE",
+    "Domain",
+    "Lease",
+    "Proposal",
+    "Words",
+    "decision_message",
+    "lease_message",
+    "name_key",
+    "network_text",
+]
+
+PROPOSAL_TYPE = "(uint8,bytes32,uint32,bytes32,bytes32,uint64,address,uint256)"
+LEASE_TYPE = "(address,bytes32,uint32,uint32,uint32,uint8,uint32,uint64,uint256)"
+
+Decision = Literal["Approval", "Rejection", "Release"]
+
+
+def name_key(name: str) -> bytes:
+    """Key of an asset, credential or zone on the chain; also how EIP-712 encodes the string."""
+    return bytes(keccak(text=name))
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """Where a signature counts: one gate on one chain."""
+
+    chain_id: int
+    gate: str  # checksum address
+
+    def eip712(self) -> dict[str, Any]:
+        return {
+            "name": "Countersign",
+            "version": "1",
+            "chainId": self.chain_id,
+            "verifyingContract": self.gate,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """IGate.Proposal, field by field."""
+
+    kind: Kind
+    target: bytes  # 32 bytes: key of an asset or credential, or a packed network
+    ttl: int  # seconds
+    model: bytes
+    evidence: bytes
+    deadline: int  # Unix seconds
+    agent: str  # checksum address
+    nonce: int
+
+    def abi(self) -> tuple[Any, ...]:
+        """The tuple that web3 and eth_abi take."""
+        return (int(self.kind), *astuple(self)[1:])
+
+    def id(self, domain: Domain) -> bytes:
+        """keccak256(abi.encode(chain id, gate, proposal))."""
+        types = ["uint256", "address", PROPOSAL_TYPE]
+        return bytes(keccak(encode(types, [domain.chain_id, domain.gate, self.abi()])))
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """IGate.Lease, field by field."""
+
+    agent: str
+    model: bytes
+    blocks: int
+    isolations: int
+    revocations: int
+    max_criticality: int
+    max_ttl: int  # seconds
+    expires: int  # Unix seconds
+    nonce: int
+
+    def abi(self) -> tuple[Any, ...]:
+        return astuple(self)
+
+    @property
+    def budgets(self) -> tuple[int, int, int]:
+        """By Kind."""
+        return (self.blocks, self.isolations, self.revocations)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The readable side of a target, as registered: what the operator judges."""
+
+    target: str
+    zone: str
+    criticality: int
+
+
+def network_text(key: bytes) -> str:
+    """The text of a packed network as it stands in signatures: IPv6 in eight full groups."""
+    packed = int.from_bytes(key)
+    family, prefix = packed >> 136, (packed >> 128) & 0xFF
+    address = packed & ((1 << 128) - 1)
+    if family == 4 and address < 1 << 32:
+        return f"{ipaddress.IPv4Address(address)}/{prefix}"
+    if family == 6:
+        return f"{ipaddress.IPv6Address(address).exploded}/{prefix}"
+    raise ValueError(f"not a packed network: {key.hex()}")
+
+
+_DECISION_FIELDS = [
+    {"name": "proposal", "type": "bytes32"},
+    {"name": "action", "type": "string"},
+    {"name": "target", "type": "string"},
+    {"name": "zone", "type": "string"},
+    {"name": "criticality", "type": "uint8"},
+    {"name": "ttl", "type": "uint32"},
+    {"name": "model", "type": "bytes32"},
+    {"name": "evidence", "type": "bytes32"},
+    {"name": "agent", "type": "address"},
+    {"name": "deadline", "type": "uint64"},
+]
+
+_LEASE_FIELDS = [
+    {"name": "agent", "type": "address"},
+    {"name": "model", "type": "bytes32"},
+    {"name": "blocks", "type": "uint32"},
+    {"name": "isolations", "type": "uint32"},
+    {"name": "revocations", "type": "uint32"},
+    {"name": "maxCriticality", "type": "uint8"},
+    {"name": "maxTtl", "type": "uint32"},
+    {"name": "expires", "type": "uint64"},
+    {"name": "nonce", "type": "uint256"},
+]
+
+
+def decision_message(
+    decision: Decision, proposal: Proposal, words: Words, domain: Domain
+) -> SignableMessage:
+    """The EIP-712 message of an approval, rejection or release."""
+    return encode_typed_data(
+        domain.eip712(),
+        {decision: _DECISION_FIELDS},
+        {
+            "proposal": proposal.id(domain),
+            "action": proposal.kind.name,
+            "target": words.target,
+            "zone": words.zone,
+            "criticality": words.criticality,
+            "ttl": proposal.ttl,
+            "model": proposal.model,
+            "evidence": proposal.evidence,
+            "agent": proposal.agent,
+            "deadline": proposal.deadline,
+        },
+    )
+
+
+def lease_message(lease: Lease, domain: Domain) -> SignableMessage:
+    """The EIP-712 message of an autonomy lease."""
+    names = [field["name"] for field in _LEASE_FIELDS]
+    return encode_typed_data(
+        domain.eip712(),
+        {"Lease": _LEASE_FIELDS},
+        dict(zip(names, lease.abi(), strict=True)),
+    )

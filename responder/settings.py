@@ -1,0 +1,163 @@
+"""One frozen settings object, read from `settings.yaml` in the home folder and validated once at start."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from responder.errors import Permanent
+
+__all__ = ["DEFAULT_HOME", "FeedSettings", "Settings"]
+
+DEFAULT_HOME = Path(".countersign")
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSettings:
+    """One file that a sensor writes."""
+
+    path: Path
+    format: str  # "eve", "wazuh" or "ait"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything the live side is told. Paths are absolute; secrets are files, never values."""
+
+    home: Path
+    rpc: str
+    manifest: Path
+    inventory: Path
+    feeds: tuple[FeedSettings, ...]
+    policy: str = "default"  # name or folder of a model, "playbook" or "nothing"
+    confirmations: int = 0  # blocks on top of the one that is obeyed
+    tick: float = 1.0  # seconds between ticks
+    clock: str = "system"  # "system", or "chain" where a devnet replays a recording
+    proposals_per_tick: int = 3
+    pending_seconds: int = 900  # how long a proposal waits for approvals
+    ttl: tuple[int, int, int] = (1800, 3600, 86400)  # seconds by Kind; rules may shorten it
+    enforcement: str = "dry-run"  # or "nftables"
+    management: tuple[str, ...] = ()  # networks that are never cut
+
+    @property
+    def database(self) -> Path:
+        return self.home / "cache.sqlite"
+
+    @property
+    def evidence(self) -> Path:
+        return self.home / "evidence"
+
+    @property
+    def inbox(self) -> Path:
+        return self.home / "inbox"
+
+    @property
+    def keys(self) -> Path:
+        return self.home / "keys"
+
+    @staticmethod
+    def load(home: Path) -> Settings:
+        """Reads `home/settings.yaml`. Raises Permanent with the entry at fault."""
+        path = home / "settings.yaml"
+        try:
+            data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise Permanent(
+                f"no settings at {path}; `countersign up` makes them, or give --home"
+            ) from error
+        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+            raise Permanent(f"cannot read {path}: {error}") from error
+        return Settings.from_mapping(data, home.resolve(), where=str(path))
+
+    @staticmethod
+    def from_mapping(data: Any, home: Path, where: str = "settings") -> Settings:
+        """Validates a parsed document; relative paths start at `home`."""
+        if not isinstance(data, Mapping):
+            raise Permanent(f"{where}: expected a mapping")
+        known = set(Settings.__dataclass_fields__) - {"home"}
+        unknown = {str(k) for k in data} - known
+        if unknown:
+            raise Permanent(f"{where}: unknown keys {sorted(unknown)}; known are {sorted(known)}")
+        missing = {"rpc", "manifest", "inventory", "feeds"} - set(data)
+        if missing:
+            raise Permanent(f"{where}: missing {sorted(missing)}")
+        values: dict[str, Any] = dict(data)
+        for key in ("manifest", "inventory"):
+            values[key] = home / _typed(values[key], str, f"{where}: {key}")
+        values["feeds"] = tuple(_feed(f, home, where) for f in _typed(values["feeds"], list, where))
+        if "ttl" in values:
+            values["ttl"] = _ttl(values["ttl"], where)
+        values["management"] = tuple(
+            _network(n, f"{where}: management") for n in values.get("management", [])
+        )
+        settings = Settings(home=home, **values)
+        _check(settings, where)
+        return settings
+
+    def dump(self) -> None:
+        """Writes `home/settings.yaml`."""
+        data: dict[str, Any] = {
+            name: getattr(self, name) for name in self.__dataclass_fields__ if name != "home"
+        }
+        for key in ("manifest", "inventory"):
+            data[key] = os.path.relpath(data[key], self.home)
+        data["feeds"] = [
+            {"path": os.path.relpath(f.path, self.home), "format": f.format} for f in self.feeds
+        ]
+        data["ttl"] = {"block": self.ttl[0], "isolate": self.ttl[1], "revoke": self.ttl[2]}
+        data["management"] = list(self.management)
+        self.home.mkdir(parents=True, exist_ok=True)
+        (self.home / "settings.yaml").write_text(yaml.safe_dump(data, sort_keys=False), "utf-8")
+
+
+def _check(settings: Settings, where: str) -> None:
+    numbers: list[tuple[str, float, float, float]] = [
+        ("confirmations", settings.confirmations, 0, 10_000),
+        ("tick", settings.tick, 0.01, 3600),
+        ("proposals_per_tick", settings.proposals_per_tick, 1, 100),
+        ("pending_seconds", settings.pending_seconds, 10, 7 * 86400),
+    ]
+    for name, value, low, high in numbers:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise Permanent(f"{where}: {name} must lie between {low} and {high}, got {value!r}")
+    for name, value, allowed in (
+        ("clock", settings.clock, ("system", "chain")),
+        ("enforcement", settings.enforcement, ("dry-run", "nftables")),
+    ):
+        if value not in allowed:
+            raise Permanent(f"{where}: {name} must be one of {list(allowed)}, got {value!r}")
+
+
+def _typed(value: Any, kind: type, where: str) -> Any:
+    if not isinstance(value, kind):
+        raise Permanent(f"{where}: expected {kind.__name__}, got {type(value).__name__}")
+    return value
+
+
+def _feed(entry: Any, home: Path, where: str) -> FeedSettings:
+    if not isinstance(entry, Mapping) or set(entry) != {"path", "format"}:
+        raise Permanent(f"{where}: each of `feeds` needs exactly `path` and `format`")
+    return FeedSettings(home / str(entry["path"]), str(entry["format"]))
+
+
+def _ttl(value: Any, where: str) -> tuple[int, int, int]:
+    names = ("block", "isolate", "revoke")
+    if not isinstance(value, Mapping) or set(value) != set(names):
+        raise Permanent(f"{where}: `ttl` needs exactly {list(names)}, in seconds")
+    seconds = [value[name] for name in names]
+    if not all(isinstance(s, int) and not isinstance(s, bool) and s > 0 for s in seconds):
+        raise Permanent(f"{where}: `ttl` values must be whole seconds above zero")
+    return (seconds[0], seconds[1], seconds[2])
+
+
+def _network(value: Any, where: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except (ValueError, TypeError) as error:
+        raise Permanent(f"{where}: {error}") from error
