@@ -95,19 +95,24 @@ class Picture:
 
     # ------------------------------------------------------------ input
 
-    def observe(self, alert: Alert, now: float) -> None:
-        """Takes one alert in. `now` bounds the alert's own time, which a hostile sensor may have set."""
+    def observe(self, alert: Alert, now: float) -> bool:
+        """Takes one alert in; True if it said something new in this window.
+
+        `now` bounds the alert's own time, which a hostile sensor may have set.
+        """
         time = max(min(alert.time, now), self.time)
         self.advance(time)
         kind = self._type_of(alert)
         stage = Stage.of(alert.tactic)
         hit = self._assets_of(alert)
+        news = False
         for index in hit:
             key = self.inventory.assets[index].id
-            self._record(self.assets[index], key, kind, stage, time)
+            news |= self._record(self.assets[index], key, kind, stage, time)
         if alert.credential in self.credentials:
-            self._record(self.credentials[alert.credential], alert.credential, kind, stage, time)
-        self._observe_indicator(alert, hit, kind, stage, time)
+            evidence = self.credentials[alert.credential]
+            news |= self._record(evidence, alert.credential, kind, stage, time)
+        return self._observe_indicator(alert, hit, kind, stage, time) or news
 
     def advance(self, now: float) -> None:
         """Moves time on: closes windows that ended and learns from them."""
@@ -212,33 +217,33 @@ class Picture:
                 self.unknown_assets[name] = self.unknown_assets.get(name, 0) + 1
         return hit
 
-    def _record(
-        self, evidence: Evidence, key: str, kind: str, stage: Stage, time: float
-    ) -> None:
+    def _record(self, evidence: Evidence, key: str, kind: str, stage: Stage, time: float) -> bool:
         evidence.decay(time)
         evidence.count += 1.0
         present = self._present.setdefault(key, set())
         if len(present) >= _MAX_PRESENT:
             kind = "other"
-        if kind not in present:
-            present.add(kind)
-            evidence.add(kind, stage, self.surprise(key, kind), time)
+        if kind in present:
+            return False
+        present.add(kind)
+        evidence.add(kind, stage, self.surprise(key, kind), time)
+        return True
 
     def _observe_indicator(
         self, alert: Alert, hit: list[int], kind: str, stage: Stage, time: float
-    ) -> None:
+    ) -> bool:
         address = self._foreign_address(alert)
         if address is None:
-            return
+            return False
         evidence = self.indicators.get(address)
         if evidence is None:
             if len(self.indicators) >= MAX_INDICATORS:
                 self._evict(time)
             evidence = self.indicators[address] = Evidence(time=time)
-        self._record(evidence, "@" + address, kind, stage, time)
         for index in hit:
             if len(evidence.touched) < _MAX_TOUCHED:
                 evidence.touched[self.inventory.assets[index].id] = None
+        return self._record(evidence, "@" + address, kind, stage, time)
 
     def _foreign_address(self, alert: Alert) -> str | None:
         """The end of the connection that is no asset of ours: the initiator, else the responder."""

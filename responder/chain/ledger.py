@@ -15,6 +15,8 @@ from typing import Any, Protocol
 from eth_utils.address import to_checksum_address
 
 from policies.actions import Kind, network_criticality
+from policies.guardrails import Guardrails, Limits, Rule, Target
+from policies.guardrails import Lease as LeaseBudget
 from responder.chain.client import Block
 from responder.chain.events import Event, link
 from responder.chain.proposal import Domain, Lease, Proposal, Words, network_text
@@ -58,28 +60,6 @@ class AssetEntry:
     zone: str
     criticality: int
     protected: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """IRegistry.Rule."""
-
-    allowed: bool
-    leasable: bool
-    quorum: int
-    max_ttl: int
-    budget: int
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """IRegistry.Limits."""
-
-    window: int
-    max_pending: int
-    lease_quorum: int
-    release_quorum: int
-    max_lease: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,11 +242,37 @@ class Ledger:
         standing = sum(self.has_role(s, Role.OPERATOR) for s in entry.signers)
         return entry if standing >= self.limits.lease_quorum else None
 
+    def guardrails(self, agent: str, now: float) -> Guardrails:
+        """The gate's rules as the policies' mirror, with what this agent has used of them."""
+        mirror = Guardrails(
+            self.rules,
+            self.limits,
+            {a.id: Target(a.criticality, a.protected) for a in self.assets.values()},
+            {c.id: Target(c.criticality, c.protected) for c in self.credentials.values()},
+            [network_text(n) for n in self.networks],
+        )
+        window = int(now) // max(1, self.limits.window)
+        for (who, kind, criticality, when), count in self.budget_used.items():
+            if (who, when) == (agent, window):
+                mirror.set_used(kind, criticality, count, now)
+        entry = self.live_lease(agent, now)
+        if entry is not None:
+            lease = entry.lease
+            mirror.lease = LeaseBudget(
+                lease.model,
+                lease.budgets,
+                lease.max_criticality,
+                lease.max_ttl,
+                lease.expires,
+                list(entry.spent),
+            )
+        return mirror
+
     def words_of(self, kind: Kind, target: bytes) -> Words:
         """The readable side of a target."""
         if kind is Kind.BLOCK:
-            text = network_text(target)
-            return Words(text, "", network_criticality(text))
+            criticality = network_criticality(int.from_bytes(target))
+            return Words(network_text(target), "", criticality)
         table = self.assets if kind is Kind.ISOLATE else self.credentials
         entry = table.get(target)
         if entry is None:
