@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from policies.actions import Kind
+from policies.actions import Kind, canonical_network
 from policies.alerts import Alert, Stage
 from policies.inventory import Inventory
 
@@ -52,11 +52,11 @@ class Evidence:
     touched: dict[str, None] = field(default_factory=dict)  # indicators: ids of assets they reached
 
     def decay(self, now: float) -> None:
-        if now > self.time:
+        if now > self.time and self.count > 0.0:
             factor = math.exp((self.time - now) / DECAY)
             self.stages = [value * factor for value in self.stages]
             self.count *= factor
-            self.time = now
+        self.time = max(self.time, now)
 
     def add(self, alert_type: str, stage: Stage, surprise: float, now: float) -> None:
         self.stages[stage] += surprise
@@ -95,8 +95,8 @@ class Picture:
 
     # ------------------------------------------------------------ input
 
-    def observe(self, alert: Alert, now: float) -> bool:
-        """Takes one alert in; True if it said something new in this window.
+    def observe(self, alert: Alert, now: float, times: int = 1) -> bool:
+        """Takes one alert in, which came so many `times`; True if it said something new in this window.
 
         `now` bounds the alert's own time, which a hostile sensor may have set.
         """
@@ -108,11 +108,11 @@ class Picture:
         news = False
         for index in hit:
             key = self.inventory.assets[index].id
-            news |= self._record(self.assets[index], key, kind, stage, time)
+            news |= self._record(self.assets[index], key, kind, stage, time, times)
         if alert.credential in self.credentials:
             evidence = self.credentials[alert.credential]
-            news |= self._record(evidence, alert.credential, kind, stage, time)
-        return self._observe_indicator(alert, hit, kind, stage, time) or news
+            news |= self._record(evidence, alert.credential, kind, stage, time, times)
+        return self._observe_indicator(alert, hit, kind, stage, time, times) or news
 
     def advance(self, now: float) -> None:
         """Moves time on: closes windows that ended and learns from them."""
@@ -217,9 +217,11 @@ class Picture:
                 self.unknown_assets[name] = self.unknown_assets.get(name, 0) + 1
         return hit
 
-    def _record(self, evidence: Evidence, key: str, kind: str, stage: Stage, time: float) -> bool:
+    def _record(
+        self, evidence: Evidence, key: str, kind: str, stage: Stage, time: float, times: int
+    ) -> bool:
         evidence.decay(time)
-        evidence.count += 1.0
+        evidence.count += times
         present = self._present.setdefault(key, set())
         if len(present) >= _MAX_PRESENT:
             kind = "other"
@@ -230,7 +232,7 @@ class Picture:
         return True
 
     def _observe_indicator(
-        self, alert: Alert, hit: list[int], kind: str, stage: Stage, time: float
+        self, alert: Alert, hit: list[int], kind: str, stage: Stage, time: float, times: int
     ) -> bool:
         address = self._foreign_address(alert)
         if address is None:
@@ -243,14 +245,15 @@ class Picture:
         for index in hit:
             if len(evidence.touched) < _MAX_TOUCHED:
                 evidence.touched[self.inventory.assets[index].id] = None
-        return self._record(evidence, "@" + address, kind, stage, time)
+        return self._record(evidence, "@" + address, kind, stage, time, times)
 
     def _foreign_address(self, alert: Alert) -> str | None:
         """The end of the connection that is no asset of ours: the initiator, else the responder."""
         for text in (alert.src, alert.dst):
             if text and self.inventory.asset_index(text) is None:
                 try:
-                    address = ipaddress.ip_address(text)
+                    network = canonical_network(text)
+                    address = ipaddress.ip_address(network.partition("/")[0])
                 except ValueError:
                     continue
                 if not (address.is_loopback or address.is_unspecified or address.is_multicast):
