@@ -7,6 +7,8 @@ libraries, and `countersign --help` imports none of them.
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,10 +37,8 @@ class LazyGroup(click.Group):
         entry = _entry(cmd_name)
         if entry is None:
             return None
-        try:
+        with _advising(lambda: entry):
             command = entry.load()
-        except ModuleNotFoundError as error:
-            raise _missing_extra(entry, error) from error
         if not isinstance(command, click.Command):
             raise TypeError(f"{entry.value} is no click command")
         return command
@@ -53,26 +53,29 @@ class LazyGroup(click.Group):
         if ctx.params["debug"]:
             return super().invoke(ctx)
         try:
-            return super().invoke(ctx)
+            with _advising(lambda: _entry(ctx.invoked_subcommand or "")):
+                return super().invoke(ctx)
         except CountersignError as error:
             raise click.ClickException(str(error)) from error
-        except ModuleNotFoundError as error:
-            entry = _entry(ctx.invoked_subcommand or "")
-            raise error if entry is None else _missing_extra(entry, error) from error
 
 
 def _entry(name: str) -> EntryPoint | None:
     return next(iter(entry_points(group=COMMANDS, name=name)), None)
 
 
-def _missing_extra(entry: EntryPoint, error: ModuleNotFoundError) -> Exception:
-    """What to tell the user; `error` itself when it is this project's own module that is missing."""
-    if error.name is None or error.name.partition(".")[0] in OWN_PACKAGES:
-        return error
-    package = f"countersign[{','.join(entry.extras)}]" if entry.extras else "countersign"
-    return click.ClickException(
-        f"`countersign {entry.name}` needs the module {error.name}: pip install '{package}'"
-    )
+@contextmanager
+def _advising(called: Callable[[], EntryPoint | None]) -> Iterator[None]:
+    """Says which extra brings a missing library. A missing module of this project is a bug."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        entry = called()
+        if entry is None or error.name is None or error.name.split(".")[0] in OWN_PACKAGES:
+            raise
+        package = f"countersign[{','.join(entry.extras)}]" if entry.extras else "countersign"
+        raise click.ClickException(
+            f"`countersign {entry.name}` needs the module {error.name}: pip install '{package}'"
+        ) from error
 
 
 def _short_help(entry: EntryPoint) -> str:
