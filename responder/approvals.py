@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,8 +19,9 @@ from eth_utils.address import is_address, to_checksum_address
 
 from responder.chain.proposal import Decision
 from responder.errors import Permanent
+from responder.files import write_atomically
 
-__all__ = ["Inbox", "Slip", "load_key", "new_key", "sign", "signed_by", "write_atomically"]
+__all__ = ["Inbox", "Slip", "load_key", "new_key", "sign", "signed_by"]
 
 _MAX_SLIP = 20_000  # bytes
 
@@ -30,7 +30,7 @@ _MAX_SLIP = 20_000  # bytes
 
 
 def new_key(path: Path, password: str | None = None) -> str:
-    """Makes a key, encrypted under `password`; without one, under a random one kept beside it (0600) for services.
+    """Makes a key, encrypted under `password`; without one, under a random one kept beside it (readable by its owner alone) for services.
 
     Returns the address. An existing keystore is left as it is.
     """
@@ -42,9 +42,9 @@ def new_key(path: Path, password: str | None = None) -> str:
     work = {} if password is not None else {"kdf": "pbkdf2", "iterations": 1}
     if password is None:
         password = secrets.token_hex(32)
-        write_atomically(path.with_suffix(".password"), password.encode(), mode=0o600)
+        write_atomically(path.with_suffix(".password"), password.encode())
     keystore = account.encrypt(password, **work)  # type: ignore[arg-type]
-    write_atomically(path, json.dumps(keystore).encode(), mode=0o600)
+    write_atomically(path, json.dumps(keystore).encode())
     return str(account.address)
 
 
@@ -144,7 +144,7 @@ class Inbox:
         aside = self._folder / "refused"
         aside.mkdir(exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
-            os.replace(path, aside / path.name)
+            path.replace(aside / path.name)
         write_atomically(aside / f"{path.name}.reason", reason.encode())
 
 
@@ -164,18 +164,3 @@ def _read(path: Path) -> Slip:
         raise Permanent(f"{path.name} is not a signed decision: {error}") from error
     return slip
 
-
-def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """All or nothing: a crash or a full disk leaves no half-written file behind."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise Permanent(f"cannot write {path}: {error.strerror}") from error

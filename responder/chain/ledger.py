@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 from eth_utils.address import to_checksum_address
 
-from policies.actions import Kind, network_criticality
-from policies.guardrails import Guardrails, Limits, Rule, Target
+from policies.actions import Action, Kind, network_criticality
+from policies.guardrails import Guardrails, Limits, Reason, Rule, Target
 from policies.guardrails import Lease as LeaseBudget
 from responder.chain.client import Block
 from responder.chain.events import Event, link
@@ -218,12 +218,22 @@ class Ledger:
             return Status.LIVE if now < case.until else Status.EXPIRED
         if case.vetoed_at is not None:
             return Status.VETOED
-        needed = max(1, self.needed(case))
-        if self.current(case.rejections) >= needed:
+        against = self.current(case.rejections)
+        if against and against >= self.needed(case):
             return Status.REJECTED
-        if now > case.proposal.deadline:
+        if now >= case.proposal.deadline:
             return Status.LAPSED
-        return Status.READY if self.current(case.approvals) >= needed else Status.PENDING
+        enough = self.current(case.approvals) >= self.needed(case)
+        return Status.READY if enough and self._may_execute(case, now) else Status.PENDING
+
+    def _may_execute(self, case: Case, now: float) -> bool:
+        """Agent, model and guardrails as they are now; the budget was spent when it was proposed."""
+        proposal = case.proposal
+        if not self.has_role(proposal.agent, Role.AGENT) or proposal.model not in self.models:
+            return False
+        action = Action(proposal.kind, case.words.target, proposal.ttl)
+        verdict = self.guardrails(proposal.agent, now).verdict(action, proposal.model, now)
+        return verdict.reason in (Reason.NONE, Reason.BUDGET_SPENT)
 
     def open_cases(self, now: float) -> list[Case]:
         """Proposals that wait for approvals or execution, oldest first."""

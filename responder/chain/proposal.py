@@ -10,7 +10,7 @@ from eth_abi.abi import encode
 from eth_account.messages import SignableMessage, encode_typed_data
 from eth_utils.crypto import keccak
 
-from policies.actions import Kind
+from policies.actions import Kind, network_key
 
 __all__ = [
     "LEASE_TYPE",
@@ -23,6 +23,7 @@ __all__ = [
     "lease_message",
     "name_key",
     "network_text",
+    "target_key",
 ]
 
 PROPOSAL_TYPE = "(uint8,bytes32,uint32,bytes32,bytes32,uint64,address,uint256)"
@@ -175,3 +176,8 @@ def lease_message(lease: Lease, domain: Domain) -> SignableMessage:
         {"Lease": _LEASE_FIELDS},
         dict(zip(names, lease.abi(), strict=True)),
     )
+
+
+def target_key(kind: Kind, target: str) -> bytes:
+    """32 bytes by which the gate knows a target: an asset's or credential's id, or a network. ValueError if malformed."""
+    return network_key(target).to_bytes(32) if kind is Kind.BLOCK else name_key(target)

@@ -1,0 +1,226 @@
+"""From picture and ledger to decisions: what to propose now, why, and the evidence bundle that proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+
+from policies.actions import Action, Kind
+from policies.alerts import Stage
+from policies.guardrails import Guardrails, Tier, Verdict
+from policies.network import LearnedPolicy
+from policies.observation import (
+    CONTEXT_COLUMNS,
+    ENTITY_COLUMNS,
+    OBSERVATION_VERSION,
+    Conditions,
+    Observation,
+    Standing,
+    encode,
+)
+from policies.picture import Entity, Picture
+from policies.policy import NOTHING, Mask, Policy, Scores, choose
+from responder.chain.ledger import Case, Ledger, Status
+from responder.chain.proposal import target_key
+
+__all__ = ["Decision", "conditions", "decide", "standings"]
+
+COOL_DOWN = 3600  # seconds for which a refused request is not repeated
+_REMEMBERED = 10  # answers that make up the operators' recent behaviour
+_REFUSED = frozenset({Status.REJECTED, Status.VETOED, Status.LAPSED, Status.RELEASED})
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One thing to propose."""
+
+    action: Action
+    verdict: Verdict
+    score: float  # lead over doing nothing
+    reasons: tuple[str, ...]
+    evidence: dict[str, Any]  # the bundle
+
+
+def standings(
+    ledger: Ledger, entities: Iterable[Entity], agent: str, now: float
+) -> dict[Entity, Standing]:
+    """What is under way for each entity; those with nothing are left out."""
+    last: dict[tuple[Kind, bytes], Case] = {}
+    for case in ledger.cases.values():
+        last[(case.proposal.kind, case.proposal.target)] = case
+    found = {}
+    for entity in entities:
+        case = last.get((entity.kind, target_key(entity.kind, entity.id)))
+        if case is None:
+            continue
+        status = ledger.status(case, now)
+        asked = max([case.proposed_at, *(v.time for v in case.rejections.values())])
+        live = status is Status.LIVE
+        found[entity] = Standing(
+            ordered=live,
+            ordered_left=(case.until - now) / max(1, case.proposal.ttl) if live else 0.0,
+            pending=status in (Status.PENDING, Status.READY),
+            refused=status in _REFUSED and now < max(asked, case.released_at or 0) + COOL_DOWN,
+        )
+    return found
+
+
+def conditions(ledger: Ledger, agent: str, now: float) -> Conditions:
+    """Lease budgets, and how operators answered lately."""
+    lease = ledger.live_lease(agent, now)
+    left = (0.0, 0.0, 0.0)
+    if lease is not None:
+        shares = [
+            (budget - spent) / budget if budget else 0.0
+            for budget, spent in zip(lease.lease.budgets, lease.spent, strict=True)
+        ]
+        left = (shares[0], shares[1], shares[2])
+    answered = [c for c in ledger.cases.values() if c.approvals or c.rejections][-_REMEMBERED:]
+    if not answered:
+        return Conditions(lease is not None, left)
+    first = [
+        min(v.time for v in (*c.approvals.values(), *c.rejections.values())) - c.proposed_at
+        for c in answered
+    ]
+    approved = sum(len(c.approvals) for c in answered)
+    answers = approved + sum(len(c.rejections) for c in answered)
+    return Conditions(lease is not None, left, fmean(first) / 60.0, approved / answers)
+
+
+def decide(
+    policy: Policy,
+    picture: Picture,
+    guardrails: Guardrails,
+    standing: Mapping[Entity, Standing],
+    condition: Conditions,
+    ttl: Sequence[int],
+    most: int,
+    alerts: Sequence[Mapping[str, Any]],
+    now: float,
+) -> list[Decision]:
+    """At most `most` proposals for this moment, best first; usually none.
+
+    `ttl` is in seconds by Kind, shortened where a rule allows less. `alerts` are recent ones as JSON mappings, from which
+    each bundle keeps those that touch its entity.
+    """
+    made: list[Decision] = []
+    standing = dict(standing)
+    while len(made) < most:
+        observation = encode(picture, standing, condition, now)
+        offers = [_offer(e, guardrails, ttl, policy.hash, now) for e in observation.ids]
+        mask = _mask(observation, standing, [verdict for _, verdict in offers])
+        scores = policy.scores(observation)
+        choice = choose(scores, mask)
+        if choice == NOTHING:
+            break
+        entity = observation.ids[choice - 1]
+        action, verdict = offers[choice - 1]
+        reasons = _reasons(picture, entity, now)
+        bundle = {
+            "version": 1,
+            "time": now,
+            "action": {"kind": action.kind.name, "target": action.target, "ttl": action.ttl},
+            "tier": verdict.tier.name,
+            "reasons": list(reasons),
+            "policy": {"name": policy.name, "hash": policy.hash.hex()},
+            "observation": _observation_json(observation),
+            "mask": [bool(m) for m in mask],
+            "scores": [float(s) for s in scores],
+            "choice": choice,
+            "explanation": _explanation(policy, observation, choice, scores),
+            "alerts": [a for a in alerts if _touches(a, picture, entity)][-40:],
+        }
+        lead = float(scores[choice] - scores[NOTHING])
+        made.append(Decision(action, verdict, lead, reasons, bundle))
+        guardrails.propose(action, policy.hash, now)
+        standing[entity] = Standing(pending=True)
+    return made
+
+
+def _offer(
+    entity: Entity, guardrails: Guardrails, ttl: Sequence[int], model: bytes, now: float
+) -> tuple[Action, Verdict]:
+    rules = (r.max_ttl for (kind, _), r in guardrails.rules.items() if kind is entity.kind)
+    longest = ttl[entity.kind]
+    action = Action(entity.kind, entity.id, longest)
+    verdict = guardrails.verdict(action, model, now)
+    shorter = sorted((t for t in set(rules) if 0 < t < longest), reverse=True)
+    for seconds in shorter:
+        if verdict.tier is not Tier.REFUSED:
+            break
+        action = Action(entity.kind, entity.id, seconds)
+        verdict = guardrails.verdict(action, model, now)
+    return action, verdict
+
+
+def _mask(
+    observation: Observation, standing: Mapping[Entity, Standing], verdicts: Sequence[Verdict]
+) -> Mask:
+    """Index 0 is "do nothing". What the gate would refuse, or what is under way, is not offered."""
+    mask = np.ones(len(verdicts) + 1, dtype=np.bool_)
+    for i, (entity, verdict) in enumerate(zip(observation.ids, verdicts, strict=True)):
+        under_way = standing.get(entity, Standing())
+        mask[i + 1] = verdict.tier is not Tier.REFUSED and not (
+            under_way.ordered or under_way.pending or under_way.refused
+        )
+    return mask
+
+
+def _reasons(picture: Picture, entity: Entity, now: float) -> tuple[str, ...]:
+    evidence = next(e for who, e in picture.entities() if who == entity)
+    strongest = sorted(evidence.recent.items(), key=lambda item: -item[1][1])[:4]
+    stages = sorted(Stage, key=lambda s: -evidence.stages[s])[:2]
+    lines = [
+        f"{evidence.distinct(now)} different surprising alert types in the last hour, "
+        f"{evidence.total:.0f} nats of evidence",
+        "mostly "
+        + ", ".join(
+            f"{s.name.lower()} ({evidence.stages[s]:.0f})" for s in stages if evidence.stages[s] > 0
+        ),
+    ]
+    if evidence.touched:
+        lines.append(f"reached {len(evidence.touched)} assets: {', '.join(evidence.touched)}")
+    if strongest:
+        lines.append("strongest: " + ", ".join(kind for kind, _ in strongest))
+    return tuple(lines)
+
+
+def _explanation(
+    policy: Policy, observation: Observation, choice: int, scores: Scores
+) -> dict[str, Any]:
+    if not isinstance(policy, LearnedPolicy):
+        return {}
+    why = policy.explain(observation, choice)
+    runner = why.runner_up
+    name = "nothing" if runner == NOTHING else observation.ids[runner - 1].id
+    return {
+        "lead": why.lead,
+        "runner_up": name,
+        "runner_up_lead": why.runner_up_lead,
+        "columns": [[column, value, change] for column, value, change in why.columns],
+    }
+
+
+def _observation_json(observation: Observation) -> dict[str, Any]:
+    return {
+        "version": OBSERVATION_VERSION,
+        "entity_columns": list(ENTITY_COLUMNS),
+        "context_columns": list(CONTEXT_COLUMNS),
+        "ids": [[e.kind.name, e.id] for e in observation.ids],
+        "entities": [[float(v) for v in row] for row in observation.entities],
+        "context": [float(v) for v in observation.context],
+    }
+
+
+def _touches(alert: Mapping[str, Any], picture: Picture, entity: Entity) -> bool:
+    names = [alert.get(k, "") for k in ("host", "address", "src", "dst")]
+    if entity.kind is Kind.BLOCK:
+        return entity.id.split("/")[0] in names
+    if entity.kind is Kind.REVOKE:
+        return alert.get("credential") == entity.id
+    indices = [picture.inventory.asset_index(n) for n in names if n]
+    return any(i is not None and picture.inventory.assets[i].id == entity.id for i in indices)

@@ -1,0 +1,353 @@
+"""The responder's loop: one idempotent tick that brings everything a step closer to what it should be.
+
+Each tick compares what is wanted with what is, from the chain and the feeds as they stand; nothing depends on having seen
+an event, so a crash at any point, a restart or a second tick changes nothing. The phases fail apart from each other:
+without a chain, feeds are still read and the last containment is still enforced, and nothing is proposed.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.base import BaseScheduler
+from apscheduler.schedulers.blocking import BlockingScheduler
+
+from policies.inventory import Inventory
+from policies.picture import Picture
+from policies.policy import Policy
+from responder.approvals import Inbox, Slip, signed_by
+from responder.chain.client import GateClient, Refused
+from responder.chain.ledger import OPEN, Case, Ledger, Role, Status
+from responder.chain.proposal import Proposal, decision_message, target_key
+from responder.clock import Clock
+from responder.decision import Decision, conditions, decide, standings
+from responder.enforcers.base import Enforcer, Order
+from responder.enforcers.reconcile import Outcome, reconcile
+from responder.errors import CountersignError, Permanent, Temporary
+from responder.evidence import EvidenceStore
+from responder.sensors import Feed, Position, Tail, parser
+from responder.settings import Settings
+from responder.store import Cache
+
+__all__ = ["Clients", "LedgerClock", "Responder", "run"]
+
+log = logging.getLogger(__name__)
+
+_RECENT_ALERTS = 400  # kept for evidence bundles
+_LINES_PER_TICK = 20_000
+_BYTES_PER_TICK = 16 << 20
+
+
+@dataclass(frozen=True)
+class Clients:
+    """The gate, through the three keys the responder holds: none of them can approve."""
+
+    agent: GateClient  # proposes; sees the head
+    relayer: GateClient  # carries signatures, executes what is ready
+    enforcer: GateClient  # files receipts; sees final blocks only
+    agent_address: str
+
+
+class LedgerClock:
+    """The chain's own time: for devnets that replay a recording."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def now(self) -> float:
+        return float(self._ledger.block.time)
+
+
+class Responder:
+    """Feeds in, proposals out, signatures relayed, orders enforced. Call `tick` on a schedule."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        inventory: Inventory,
+        policy: Policy,
+        clients: Clients,
+        enforcer: Enforcer,
+        cache: Cache,
+        clock: Clock | None = None,
+    ) -> None:
+        """Without a clock, the chain's time is used."""
+        self._settings, self._inventory, self._policy = settings, inventory, policy
+        self._clients, self._enforcer, self._cache = clients, enforcer, cache
+        self._evidence = EvidenceStore(settings.evidence)
+        self._inbox = Inbox(settings.inbox)
+        domain = clients.agent.domain
+        self.ledger = Ledger(domain)  # the head: what is under way
+        self.final = Ledger(domain)  # what is obeyed
+        self._clock: Clock = clock or LedgerClock(self.ledger)
+        self._complaints: dict[str, str] = {}
+        self._sent = 0
+        self._read = 0
+        self._decided_at = -1.0
+        self._recent: deque[dict[str, Any]] = deque(maxlen=_RECENT_ALERTS)
+        self._alerts = 0
+        self.picture, self._feeds = self._restore()
+
+    # ------------------------------------------------------------ the tick
+
+    def tick(self) -> None:
+        """One step. Never raises what a later tick could mend."""
+        self._sent = self._read = 0
+        synced = self._phase("chain", self._sync)
+        now = self._clock.now()
+        self._phase("feeds", lambda: self._ingest(now))
+        if synced:
+            self._phase("decide", lambda: self._decide(now))
+            self._phase("relay", lambda: self._relay(now))
+            self._phase("execute", lambda: self._execute(now))
+        self._phase("enforce", lambda: self._enforce(now))
+        self._phase("checkpoint", lambda: self._checkpoint(now))
+
+    def _phase(self, name: str, work: Callable[[], None]) -> bool:
+        try:
+            work()
+        except Temporary as error:
+            self._complain(name, logging.WARNING, f"{error}; trying again")
+            return False
+        except CountersignError as error:
+            self._complain(name, logging.ERROR, str(error))
+            return False
+        except Exception:  # the loop's edge: one bad phase must not stop the others
+            log.exception("%s failed unexpectedly", name)
+            return False
+        if self._complaints.pop(name, None):
+            log.info("%s works again", name)
+        return True
+
+    def _complain(self, name: str, level: int, message: str) -> None:
+        if self._complaints.get(name) != message:  # once, not every tick
+            self._complaints[name] = message
+            log.log(level, "%s: %s", name, message)
+
+    # ------------------------------------------------------------ phases
+
+    def _sync(self) -> None:
+        self.ledger.sync(self._clients.agent)
+        self.final.sync(self._clients.enforcer)
+
+    def _ingest(self, now: float) -> None:
+        for feed in self._feeds:
+            for alert in feed.read(_LINES_PER_TICK, _BYTES_PER_TICK):
+                self._read += 1
+                if self.picture.observe(alert, now):
+                    self._recent.append(alert.to_json())
+        self._alerts += self._read
+        self.picture.advance(now)
+
+    def _decide(self, now: float) -> None:
+        if now <= self._decided_at and not self._read:
+            return
+        if self._policy.hash not in self.ledger.models:
+            raise Permanent(
+                f"model {self._policy.name} ({self._policy.hash.hex()[:16]}...) is not active on the gate; "
+                "nothing is proposed until operators register it"
+            )
+        agent = self._clients.agent_address
+        entities = [entity for entity, _ in self.picture.entities()]
+        decisions = decide(
+            self._policy,
+            self.picture,
+            self.ledger.guardrails(agent, now),
+            standings(self.ledger, entities, agent, now),
+            conditions(self.ledger, agent, now),
+            self._settings.ttl,
+            self._settings.proposals_per_tick,
+            self._recent,
+            now,
+        )
+        self._decided_at = now
+        for decision in decisions:
+            self._propose(decision, now)
+
+    def _propose(self, decision: Decision, now: float) -> None:
+        evidence = self._evidence.put(decision.evidence)  # before acting: never a hash without its bundle
+        action = decision.action
+        wait = min(self._settings.pending_seconds, self.ledger.limits.max_pending)
+        proposal = Proposal(
+            kind=action.kind,
+            target=target_key(action.kind, action.target),
+            ttl=action.ttl,
+            model=self._policy.hash,
+            evidence=evidence,
+            deadline=int(now) + wait,
+            agent=self._clients.agent_address,
+            nonce=0,  # the evidence names the moment, so no two proposals are alike
+        )
+        self._clients.agent.propose(proposal)
+        self._sent += 1
+        log.info(
+            "proposed %s %s (%s): %s",
+            action.kind.name,
+            action.target,
+            proposal.id(self._clients.agent.domain).hex()[:12],
+            "; ".join(decision.reasons),
+        )
+
+    def _relay(self, now: float) -> None:
+        by_case: dict[bytes, list[Slip]] = {}
+        for slip in self._inbox.slips():
+            case = self.ledger.cases.get(bytes.fromhex(slip.proposal))
+            if case is None:
+                continue  # not mined here yet, or not ours: it waits
+            if self._settle(case, slip, now):
+                by_case.setdefault(case.id, []).append(slip)
+        for case_id, slips in by_case.items():
+            self._carry(self.ledger.cases[case_id], slips)
+
+    def _settle(self, case: Case, slip: Slip, now: float) -> bool:
+        """Is this slip still to be carried? If not, it is filed away."""
+        votes = {"Approval": case.approvals, "Rejection": case.rejections}.get(slip.decision, {})
+        status = self.ledger.status(case, now)
+        wanted = {Status.LIVE} if slip.decision == "Release" else OPEN
+        done = status is Status.RELEASED if slip.decision == "Release" else slip.operator in votes
+        if done:
+            self._inbox.done(slip)
+            return False
+        reason = None
+        if status not in wanted:
+            reason = f"too late: the proposal is {status.name}"
+        elif not self.ledger.has_role(slip.operator, Role.OPERATOR):
+            reason = f"{slip.operator} is not an operator"
+        elif not self._verifies(case, slip):
+            reason = f"the signature is not {slip.operator}'s over this proposal's fields"
+        if reason is not None:
+            log.warning("%s on %s set aside: %s", slip.decision, case.id.hex()[:12], reason)
+            self._inbox.refuse(slip, reason)
+        return reason is None
+
+    def _verifies(self, case: Case, slip: Slip) -> bool:
+        message = decision_message(slip.decision, case.proposal, case.words, self.ledger.domain)
+        return signed_by(slip.operator, message, slip.signature_bytes)
+
+    def _carry(self, case: Case, slips: Sequence[Slip]) -> None:
+        relayer = self._clients.relayer
+        for decision, send in (
+            ("Approval", relayer.approve_by_sig),
+            ("Rejection", relayer.reject_by_sig),
+            ("Release", relayer.release),
+        ):
+            signatures = [(s.operator, s.signature_bytes) for s in slips if s.decision == decision]
+            short = decision == "Release" and len(signatures) < self.ledger.limits.release_quorum
+            if not signatures or short:
+                continue
+            try:
+                send(case.proposal, signatures)
+                self._sent += 1
+            except Refused as error:
+                if error.error not in ("GateAlreadyVoted", "GateWrongStatus"):
+                    raise
+                log.debug("already settled: %s", error)  # the next sync shows how
+            if decision == "Approval":
+                self._execute_if_ready(case, len(signatures))
+
+    def _execute_if_ready(self, case: Case, fresh: int) -> None:
+        """Saves a tick when these approvals complete the quorum; `_execute` would find it anyway."""
+        if self.ledger.current(case.approvals) + fresh >= max(1, self.ledger.needed(case)):
+            self._try_execute(case)
+
+    def _execute(self, now: float) -> None:
+        for case in self.ledger.open_cases(now):
+            if self.ledger.status(case, now) is Status.READY:
+                self._try_execute(case)
+
+    def _try_execute(self, case: Case) -> None:
+        try:
+            self._clients.relayer.execute(case.proposal)
+            self._sent += 1
+        except Refused as error:
+            self._complain(f"execute {case.id.hex()[:12]}", logging.WARNING, str(error))
+
+    def _enforce(self, now: float) -> None:
+        desired = [self._order(case) for case in self.final.containment(now)]
+        for result in reconcile(self._enforcer, desired, now):
+            case = self.ledger.cases.get(result.order_id)
+            if case is None:
+                continue
+            last = case.receipts[-1] if case.receipts else None
+            if last and (last.outcome, last.digest) == (result.outcome, result.digest):
+                continue
+            if result.outcome is Outcome.REVERTED and last is None:
+                continue  # ended before it was ever enforced: nothing to state
+            log.info("receipt %s for %s: %s", result.outcome.name, case.id.hex()[:12], result.detail)
+            self._clients.enforcer.file_receipt(case.id, int(result.outcome), result.digest)
+            self._sent += 1
+
+    def _order(self, case: Case) -> Order:
+        index = (
+            self._inventory.asset_index(case.words.target)
+            if case.proposal.kind.name == "ISOLATE"
+            else None
+        )
+        addresses = () if index is None else self._inventory.assets[index].addresses
+        return Order(case.id, case.proposal.kind, case.words.target, float(case.until), addresses)
+
+    # ------------------------------------------------------------ cache
+
+    def _checkpoint(self, now: float) -> None:
+        documents: dict[str, Any] = {
+            "heartbeat": {
+                "time": now,
+                "pid": os.getpid(),
+                "alerts": self._alerts,
+                "positions": [f.position and asdict(f.position) for f in self._feeds],
+                "idle": not self._sent,
+                "complaints": self._complaints,
+            }
+        }
+        if self._read:
+            documents["picture"] = {
+                "feeds": self._feed_names(),
+                "positions": documents["heartbeat"]["positions"],
+                "picture": self.picture.to_json(),
+                "recent": list(self._recent),
+                "alerts": self._alerts,
+            }
+        self._cache.put(documents)
+
+    def _restore(self) -> tuple[Picture, list[Feed]]:
+        """The picture and the feeds as they were at the last checkpoint, or both from the start."""
+        saved = self._cache.get("picture")
+        if saved is None or saved["feeds"] != self._feed_names():
+            picture, positions = Picture(self._inventory), [None] * len(self._settings.feeds)
+        else:
+            picture = Picture.from_json(self._inventory, saved["picture"])
+            positions = [p and Position(**p) for p in saved["positions"]]
+            self._recent.extend(saved["recent"])
+            self._alerts = int(saved["alerts"])
+        feeds = [
+            Feed(Tail(f.path, position), parser(f.format))
+            for f, position in zip(self._settings.feeds, positions, strict=True)
+        ]
+        return picture, feeds
+
+    def _feed_names(self) -> list[str]:
+        return [f"{f.format}:{f.path}" for f in self._settings.feeds]
+
+
+def run(responder: Responder, tick: float, watch: Callable[[], bool] = lambda: True) -> None:
+    """Ticks every `tick` seconds until interrupted, or until `watch` says no."""
+    scheduler: BaseScheduler = BlockingScheduler(
+        executors={"default": ThreadPoolExecutor(1)},
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        timezone="UTC",
+    )
+
+    def step() -> None:
+        if watch():
+            responder.tick()
+        else:
+            scheduler.shutdown(wait=False)
+
+    scheduler.add_job(step, "interval", seconds=tick, id="tick")
+    scheduler.start()
