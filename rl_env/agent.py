@@ -1,0 +1,138 @@
+"""The torch side of the learned policy: the entity network as a policy of sb3-contrib's MaskablePPO, and its export."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from gymnasium import spaces
+from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from torch import Tensor, nn
+
+from policies.network import FORMAT, tensor_shapes
+from policies.observation import CONTEXT_COLUMNS, ENTITY_COLUMNS, OBSERVATION_VERSION
+
+__all__ = ["EntityNetwork", "EntityPolicy", "export"]
+
+_CAUTION = 5.0  # logit by which an untrained agent prefers to do nothing
+
+
+class EntityNetwork(BaseFeaturesExtractor):
+    """Observation -> [logits of "do nothing" and each entity, pooled entities, context]."""
+
+    def __init__(self, observation_space: spaces.Dict, hidden: int = 64) -> None:
+        rows, columns = observation_space["entities"].shape
+        context = observation_space["context"].shape[0]
+        self.choices, self.summary = 1 + rows, 2 * hidden + context
+        super().__init__(observation_space, self.choices + self.summary)
+        self.hidden = hidden
+        self.encoder = nn.ModuleList(
+            [nn.Linear(columns + context, hidden), nn.Linear(hidden, hidden)]
+        )
+        self.entity = nn.ModuleList([nn.Linear(3 * hidden, hidden), nn.Linear(hidden, 1)])
+        self.nothing = nn.ModuleList([nn.Linear(self.summary, hidden), nn.Linear(hidden, 1)])
+
+    def forward(self, observations: dict[str, Tensor]) -> Tensor:
+        """entities [batch, n, F], context [batch, G], present [batch, n] -> [batch, features_dim]."""
+        entities, context = observations["entities"], observations["context"]
+        present = observations["present"].unsqueeze(2)
+        # Only rows that some sample of the batch uses are worth computing; the rest is padding.
+        used = max(1, int(present.any(dim=0).sum()))
+        wide = context.unsqueeze(1).expand(-1, used, -1)
+        hidden = torch.cat([entities[:, :used], wide], dim=2)
+        for layer in self.encoder:
+            hidden = torch.relu(layer(hidden))
+        shown = present[:, :used]
+        mean = (hidden * shown).sum(dim=1) / shown.sum(dim=1).clamp(min=1.0)
+        highest = (hidden * shown).amax(dim=1)  # all are >= 0, so absent rows never win
+        pooled = torch.cat([mean, highest], dim=1)
+        both = torch.cat([hidden, pooled.unsqueeze(1).expand(-1, used, -1)], dim=2)
+        each = self.entity[1](torch.relu(self.entity[0](both))).squeeze(2)
+        each = nn.functional.pad(each, (0, self.choices - 1 - used))
+        summary = torch.cat([pooled, context], dim=1)
+        nothing = self.nothing[1](torch.relu(self.nothing[0](summary)))
+        return torch.cat([nothing, each, summary], dim=1)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Weights under the names that `policies.network` expects."""
+        return {k: v.detach().contiguous().float().cpu() for k, v in self.state_dict().items()}
+
+
+class _Heads(nn.Module):
+    """Splits the network's output: logits for the actor, summary for the critic."""
+
+    def __init__(self, network: EntityNetwork) -> None:
+        super().__init__()
+        self._choices = network.choices
+        self.latent_dim_pi, self.latent_dim_vf = network.choices, network.hidden
+        self.critic = nn.Sequential(nn.Linear(network.summary, network.hidden), nn.ReLU())
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        return self.forward_actor(features), self.forward_critic(features)
+
+    def forward_actor(self, features: Tensor) -> Tensor:
+        return features[:, : self._choices]
+
+    def forward_critic(self, features: Tensor) -> Tensor:
+        return self.critic(features[:, self._choices :])
+
+
+class EntityPolicy(MaskableActorCriticPolicy):
+    """MaskablePPO's policy over entities."""
+
+    features_extractor: EntityNetwork
+
+    def __init__(self, *args: Any, hidden: int = 64, **kwargs: Any) -> None:
+        kwargs.update(
+            features_extractor_class=EntityNetwork,
+            features_extractor_kwargs={"hidden": hidden},
+            ortho_init=True,
+        )
+        super().__init__(*args, **kwargs)
+
+    def _build_mlp_extractor(self) -> None:
+        self.mlp_extractor = _Heads(self.features_extractor)
+
+    def _build(self, lr_schedule: Any) -> None:
+        super()._build(lr_schedule)
+        self.action_net = nn.Identity()
+        for head in (self.features_extractor.entity[1], self.features_extractor.nothing[1]):
+            nn.init.orthogonal_(head.weight, gain=0.01)
+        nn.init.constant_(self.features_extractor.nothing[1].bias, _CAUTION)
+        self.optimizer = self.optimizer_class(
+            self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs
+        )
+
+
+def export(
+    network: EntityNetwork, folder: Path, name: str, facts: dict[str, Any]
+) -> dict[str, Any]:
+    """Writes model.safetensors and manifest.json; returns the manifest. `facts` go into it as they are."""
+    tensors = network.tensors()
+    expected = tensor_shapes(network.hidden)
+    if {k: tuple(v.shape) for k, v in tensors.items()} != expected:
+        raise ValueError("the network is not the one that policies.network describes")
+    if not all(np.isfinite(t.numpy()).all() for t in tensors.values()):
+        raise ValueError("training diverged: the weights are not finite")
+    data = safetensors.torch.save(tensors)
+    manifest = {
+        "format": FORMAT,
+        "name": name,
+        "observation_version": OBSERVATION_VERSION,
+        "entity_columns": list(ENTITY_COLUMNS),
+        "context_columns": list(CONTEXT_COLUMNS),
+        "architecture": {"kind": "entity MLP, mean and max pooled", "hidden": network.hidden},
+        "weights_sha256": hashlib.sha256(data).hexdigest(),
+        **facts,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.safetensors").write_bytes(data)
+    text = json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False)
+    (folder / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    return manifest

@@ -1,0 +1,85 @@
+"""Commands of this package; `countersign` finds them as entry points and imports one only when it is called."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from policies.network import DEFAULT_MODEL, ModelError
+
+if TYPE_CHECKING:
+    from rl_env.train import TrainConfig
+
+__all__ = ["evaluate", "simulate", "train"]
+
+
+@click.command()
+@click.option("--name", default="mine", show_default=True, help="Folder of the model in --out.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
+@click.option("--steps", type=click.IntRange(1), help="Decisions to train for.")
+@click.option("--seed", type=click.IntRange(0, 999), help="Seed of weights and episodes.")
+@click.option("--workers", is_flag=True, help="One process per environment.")
+@click.option("--episodes", type=click.IntRange(1), default=200, show_default=True)
+def train(
+    name: str, out: Path, steps: int | None, seed: int | None, workers: bool, episodes: int
+) -> None:
+    """Train an agent and write its model folder."""
+    from rl_env.evaluate import table
+    from rl_env.train import TrainConfig, train, write_model
+
+    given = {"steps": steps, "seed": seed}
+    config = TrainConfig(workers=workers, **{k: v for k, v in given.items() if v is not None})
+    learner = _with_progress(config, train)
+    click.echo(f"evaluating on {episodes} held-out episodes ...", err=True)
+    summaries = write_model(learner, config, out / name, name, episodes)
+    click.echo(table(summaries))
+    click.echo(f"wrote {out / name}")
+
+
+@click.command()
+@click.option("--model", type=click.Path(path_type=Path), default=DEFAULT_MODEL)
+@click.option("--episodes", type=click.IntRange(1), default=200, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+def evaluate(model: Path, episodes: int, as_json: bool) -> None:
+    """Compare a model with the playbook, random choices and doing nothing on held-out episodes."""
+    from rl_env.evaluate import HELD_OUT, compare, table
+
+    try:
+        with click.progressbar(length=4 * episodes, label="episodes", file=_stderr()) as bar:
+            summaries = compare(model, episodes, tell=lambda: bar.update(1))
+    except ModelError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        result = {
+            "model": str(model),
+            "episodes": episodes,
+            "first_seed": HELD_OUT,
+            "policies": {s.name: s.to_json() for s in summaries},
+        }
+        click.echo(json.dumps(result))
+    else:
+        click.echo(table(summaries))
+
+
+def _with_progress(config: TrainConfig, train):  # type: ignore[no-untyped-def]
+    with click.progressbar(
+        length=config.steps,
+        label="training",
+        item_show_func=lambda mean: None if mean is None else f"mean return {mean:.1f}",
+        file=_stderr(),
+    ) as bar:
+        done = 0
+
+        def tell(steps: int, mean: float) -> None:
+            nonlocal done
+            bar.update(min(steps, config.steps) - done, mean)
+            done = min(steps, config.steps)
+
+        return train(config, tell)
+
+
+def _stderr():  # type: ignore[no-untyped-def]
+    return click.get_text_stream("stderr")
