@@ -1,0 +1,188 @@
+"""Reading a file that something else is writing.
+
+Level-triggered: every `read` looks at the file as it is now, so a missed notification, a restart or
+a rotation loses nothing that is still there. After a rotation the old file is finished first. Two
+rotations while nobody reads cost the lines of the one in between, as does compressing the old file
+before it was read.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from responder.errors import Permanent, Temporary
+from responder.sensors.line import MAX_LINE
+
+__all__ = ["Position", "Tail"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where reading goes on: the byte offset, always the start of a line, in the file with this
+    inode.
+
+    Plain integers: store it with `dataclasses.asdict`, restore it with `Position(**stored)`.
+    """
+
+    inode: int
+    offset: int
+
+
+class Tail:
+    """Complete lines of a growing file, from `position` on (None: from its beginning).
+
+    Keeping `position` across restarts is the caller's.
+    """
+
+    def __init__(self, path: Path | str, position: Position | None = None) -> None:
+        self.path = Path(path)
+        self.position = position
+        self.oversized = 0  # lines over 1 MiB, skipped
+        self._file: int | None = None
+        self._skipped_to: int | None = None  # inside an oversized line: scanned up to here
+
+    def read(
+        self, max_lines: int = 1000, max_bytes: int = 8 << 20
+    ) -> list[tuple[bytes, Position]]:
+        """The next lines, without their newline, each with the position after it.
+
+        Returns what is there and never waits; nothing when the file does not exist (yet). Reads
+        about `max_bytes`, more by at most one line of 1 MiB. Raises Temporary when the file cannot
+        be read, Permanent when it is no regular file.
+        """
+        lines: list[tuple[bytes, Position]] = []
+        try:
+            while len(lines) < max_lines and max_bytes > 0:
+                read = self._step(lines, max_lines)
+                if read is None:
+                    break
+                max_bytes -= read
+        except OSError as error:
+            raise Temporary(f"cannot read {self.path}: {error.strerror}") from error
+        return lines
+
+    def close(self) -> None:
+        """Lets go of the file; a later `read` opens it again."""
+        if self._file is not None:
+            os.close(self._file)
+        self._file = self._skipped_to = None
+
+    # ------------------------------------------------------------ one step
+
+    def _step(self, lines: list[tuple[bytes, Position]], max_lines: int) -> int | None:
+        """Appends the lines of one chunk; returns the bytes used, None when there is no more."""
+        position = self._open()
+        if self._file is None or position is None:
+            return None
+        # Asked before reading: what the old file holds after its successor has content is all it
+        # will ever hold.
+        successor = self._successor(position.inode)
+        position = self._restart_if_replaced(self._file, position)
+        start = position.offset if self._skipped_to is None else self._skipped_to
+        chunk = os.pread(self._file, MAX_LINE + 1, start)
+        used = self._split(chunk, start, position.inode, lines, max_lines)
+        if used:
+            return used
+        if len(chunk) > MAX_LINE:
+            self._skipped_to = start + len(chunk)
+            return len(chunk)
+        if successor is None:
+            return None  # the rest of the last line is still to come
+        self._finish(chunk, successor, lines)
+        return len(chunk)
+
+    def _split(
+        self,
+        chunk: bytes,
+        start: int,
+        inode: int,
+        lines: list[tuple[bytes, Position]],
+        max_lines: int,
+    ) -> int:
+        begin = 0
+        while len(lines) < max_lines and (end := chunk.find(b"\n", begin)) >= 0:
+            self.position = Position(inode, start + end + 1)
+            if self._skipped_to is None and end - begin <= MAX_LINE:
+                lines.append((chunk[begin:end], self.position))
+            else:
+                self.oversized += 1
+                self._skipped_to = None
+            begin = end + 1
+        return begin
+
+    def _finish(self, rest: bytes, successor: int, lines: list[tuple[bytes, Position]]) -> None:
+        """Leaves a rotated file, whose last line may lack its newline, for its successor."""
+        oversized = self._skipped_to is not None
+        self.close()
+        self.position = Position(successor, 0)
+        if oversized:
+            self.oversized += 1
+        elif rest:
+            lines.append((rest, self.position))
+
+    # ------------------------------------------------------------ which file
+
+    def _open(self) -> Position | None:
+        if self._file is not None:
+            return self.position
+        current = self._inode()
+        path: Path | None = self.path
+        if self.position is not None and current != self.position.inode:
+            path = self._rotated_away(self.position.inode)
+            if path is None and current is not None:
+                _log.warning("%s: rotated away before it was read to its end", self.path)
+                path = self.path
+        if path is None or (path == self.path and current is None):
+            return None
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        found = os.fstat(self._file)
+        if not stat.S_ISREG(found.st_mode):
+            self.close()
+            raise Permanent(f"{path} is not a regular file; name the sensor's log file")
+        if self.position is None or self.position.inode != found.st_ino:
+            self.position = Position(found.st_ino, 0)
+        return self.position
+
+    def _inode(self) -> int | None:
+        try:
+            return os.stat(self.path).st_ino
+        except FileNotFoundError:
+            return None
+
+    def _rotated_away(self, inode: int) -> Path | None:
+        """The same file under a name such as `eve.json.1`."""
+        try:
+            with os.scandir(self.path.parent) as entries:
+                for entry in entries:
+                    if entry.name.startswith(self.path.name) and entry.inode() == inode:
+                        return Path(entry.path)
+        except FileNotFoundError:
+            return None
+        return None
+
+    def _successor(self, inode: int) -> int | None:
+        """Inode of the file that has our name now; none while empty: the writer is in the old."""
+        try:
+            found = os.stat(self.path)
+        except FileNotFoundError:
+            return None
+        return found.st_ino if found.st_ino != inode and found.st_size > 0 else None
+
+    def _restart_if_replaced(self, file: int, position: Position) -> Position:
+        """A position past the end or not after a newline belongs to content that is gone."""
+        size = os.fstat(file).st_size
+        offset = position.offset
+        if offset == 0 or (offset <= size and os.pread(file, 1, offset - 1) == b"\n"):
+            if self._skipped_to is not None and self._skipped_to > size:
+                self._skipped_to = None
+            return position
+        _log.warning("%s: truncated or replaced; reading it from its beginning", self.path)
+        self._skipped_to = None
+        self.position = Position(position.inode, 0)
+        return self.position

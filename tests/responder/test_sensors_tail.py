@@ -1,0 +1,222 @@
+"""A file that is written, rotated, truncated and abused while it is read."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from responder.errors import Permanent, Temporary
+from responder.sensors import Feed, Position, Tail, parser, recorded_lines
+from responder.sensors.line import MAX_LINE
+
+ALERT = b"1642993260,Wazuh: Successful sudo to ROOT executed.,10.143.2.4,intranet,W-Aut-Sud\n"
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "eve.json"
+
+
+def append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
+
+
+def lines(tail: Tail, **limits: int) -> list[bytes]:
+    return [line for line, _ in tail.read(**limits)]
+
+
+def test_file_may_appear_later(log: Path) -> None:
+    tail = Tail(log)
+    assert tail.read() == [] and tail.position is None
+    append(log, b"one\n")
+    assert lines(tail) == [b"one"]
+    assert lines(tail) == []
+
+
+def test_partial_line_waits_for_its_newline(log: Path) -> None:
+    tail = Tail(log)
+    append(log, b"one\ntw")
+    assert lines(tail) == [b"one"]
+    append(log, b"o\n")
+    assert lines(tail) == [b"two"]
+
+
+def test_position_survives_a_restart(log: Path) -> None:
+    append(log, b"one\ntwo\nthree\n")
+    [(_, first), *_] = Tail(log).read()
+    stored = asdict(first)
+    assert lines(Tail(log, Position(**stored))) == [b"two", b"three"]
+
+
+def test_limits_are_kept_and_nothing_lost(log: Path) -> None:
+    append(log, b"".join(b"%d\n" % n for n in range(10)))
+    tail = Tail(log)
+    assert lines(tail, max_lines=3) == [b"0", b"1", b"2"]
+    assert lines(tail, max_bytes=1)[0] == b"3"
+    rest = Tail(log, tail.position)
+    assert lines(rest) == lines(tail)
+
+
+def test_rotation_finishes_the_old_file_first(log: Path) -> None:
+    append(log, b"one\n")
+    tail = Tail(log)
+    assert lines(tail) == [b"one"]
+    append(log, b"two\n")
+    log.rename(log.with_name("eve.json.1"))
+    append(log, b"three\n")
+    assert lines(tail) == [b"two", b"three"]
+
+
+def test_writer_may_still_be_in_the_rotated_file(log: Path) -> None:
+    append(log, b"one\n")
+    tail = Tail(log)
+    lines(tail)
+    old = log.rename(log.with_name("eve.json.1"))
+    log.touch()  # as logrotate's `create` does, before it tells the writer
+    append(old, b"two\n")
+    assert lines(tail) == [b"two"]
+    append(log, b"three\n")
+    assert lines(tail) == [b"three"]
+
+
+def test_last_line_of_a_rotated_file_needs_no_newline(log: Path) -> None:
+    append(log, b"one\ntwo")
+    tail = Tail(log)
+    assert lines(tail) == [b"one"]
+    log.rename(log.with_name("eve.json.1"))
+    append(log, b"three\n")
+    assert lines(tail) == [b"two", b"three"]
+
+
+def test_rotation_while_we_were_down(log: Path) -> None:
+    append(log, b"one\ntwo\n")
+    [(_, first), *_] = Tail(log).read()
+    log.rename(log.with_name("eve.json.1"))
+    append(log, b"three\n")
+    assert lines(Tail(log, first)) == [b"two", b"three"]
+
+
+def test_rotated_file_out_of_reach_is_said(log: Path, caplog: pytest.LogCaptureFixture) -> None:
+    append(log, b"one\n")
+    keep = os.open(log, os.O_RDONLY)  # else the new file may get the same inode
+    [(_, first)] = Tail(log).read()
+    log.unlink()
+    append(log, b"two\n")
+    assert lines(Tail(log, first)) == [b"two"]
+    assert "rotated away before it was read" in caplog.text
+    os.close(keep)
+
+
+def test_truncation_starts_again(log: Path) -> None:
+    append(log, b"one\ntwo\n")
+    tail = Tail(log)
+    lines(tail)
+    log.write_bytes(b"3\n")
+    assert lines(tail) == [b"3"]
+
+
+def test_position_inside_a_line_is_another_files(log: Path) -> None:
+    append(log, b"something longer\n")
+    assert lines(Tail(log, Position(log.stat().st_ino, 4))) == [b"something longer"]
+
+
+def test_oversized_line_is_skipped_and_counted(log: Path) -> None:
+    tail = Tail(log)
+    append(log, b"one\n" + b"x" * (3 * MAX_LINE))
+    assert lines(tail) == [b"one"]
+    before = tail.position
+    assert lines(tail) == [] and tail.position == before  # a restart would see it whole
+    append(log, b"x\ntwo\n")
+    assert lines(tail) == [b"two"]
+    assert tail.oversized == 1
+
+
+@pytest.mark.parametrize(("length", "kept"), [(MAX_LINE, True), (MAX_LINE + 1, False)])
+def test_the_longest_line(log: Path, length: int, kept: bool) -> None:
+    append(log, b"x" * length + b"\nlast\n")
+    tail = Tail(log)
+    assert [len(line) for line in lines(tail)] == ([length, 4] if kept else [4])
+    assert tail.oversized == (0 if kept else 1)
+
+
+def test_truncation_inside_an_oversized_line(log: Path) -> None:
+    append(log, b"x" * (2 * MAX_LINE))
+    tail = Tail(log)
+    assert lines(tail) == []
+    log.write_bytes(b"one\n")
+    assert lines(tail) == [b"one"]
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Permanent, match="not a regular file"):
+        Tail(tmp_path).read()
+
+
+def test_a_pipe_is_refused_without_waiting(log: Path) -> None:
+    os.mkfifo(log)
+    with pytest.raises(Permanent, match="not a regular file"):
+        Tail(log).read()
+
+
+def test_path_through_a_file_is_temporary(log: Path) -> None:
+    log.touch()
+    with pytest.raises(Temporary, match="cannot read"):
+        Tail(log / "below").read()
+
+
+# ---------------------------------------------------------------- feed
+
+
+def test_feed_counts_everything(log: Path) -> None:
+    feed = Feed(Tail(log), parser("ait"))
+    append(log, b"time,name,ip,host,short\n" + ALERT + b"garbage\n\xff\n" + b"x" * (MAX_LINE + 9))
+    append(log, b"\n" + ALERT)
+    assert [alert.type for alert in feed.read()] == ["W-Aut-Sud", "W-Aut-Sud"]
+    counters = feed.counters
+    assert (counters.lines, counters.alerts, counters.ignored) == (5, 2, 1)
+    assert (counters.malformed, counters.oversized) == (2, 1)
+    assert counters.last_reason == "not UTF-8"
+    assert feed.position == Position(log.stat().st_ino, log.stat().st_size)
+
+
+def test_feed_logs_each_reason_once_and_no_content(
+    log: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    feed = Feed(Tail(log), parser("eve"))
+    append(log, b"secret\n" * 500 + b"[]\n")
+    with caplog.at_level(logging.WARNING):
+        feed.read()
+    assert [record.getMessage().split(": ", 1)[1] for record in caplog.records] == [
+        "not JSON (line 1 since start, before byte 7); further such lines are only counted",
+        "not a JSON object (line 501 since start, before byte 3503); further such lines are only"
+        " counted",
+    ]
+    assert "secret" not in caplog.text
+    assert feed.counters.malformed == 501
+
+
+# ---------------------------------------------------------------- recorded files
+
+
+def test_recorded_line_too_long_is_cut_but_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "alerts.json"
+    path.write_bytes(b"x" * (3 * MAX_LINE) + b"\none\ntwo")
+    assert [len(line) for line in recorded_lines(path)] == [MAX_LINE + 1, 3, 3]
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".xz"])
+def test_damaged_archive_is_a_clear_error(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"alerts{suffix}"
+    path.write_bytes(b"no archive at all, whatever its name")
+    with pytest.raises(Permanent, match="damaged"):
+        list(recorded_lines(path))
+
+
+def test_missing_recording_is_a_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(Permanent, match="No such file"):
+        list(recorded_lines(tmp_path / "none.csv"))
