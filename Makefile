@@ -42,7 +42,7 @@ train: $(DEV) ## train a policy on the simulator
 evaluate: $(DEV) ## compare the trained policy with the baselines on held-out seeds
 	$(BIN)/countersign evaluate
 
-lock: $(CACHE)/lock/bin/uv ## resolve the Python and npm locks anew
+lock: $(CACHE)/lock/bin/uv ## bring the locks in line with pyproject.toml and package.json
 	UV_CACHE_DIR="$(CACHE)/uv"; export UV_CACHE_DIR; \
 	compile='$(CACHE)/lock/bin/uv pip compile -q --universal --python-version 3.11'; \
 	$$compile pyproject.toml --extra dev --annotation-style line \
