@@ -17,8 +17,9 @@ IMPORT_ALL = """
 import pkgutil, importlib
 for package in ("policies", "responder"):
     for module in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
-        print(module.name)
-        importlib.import_module(module.name)
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+            print(module.name)
 """
 
 CALL = """
@@ -36,7 +37,7 @@ def run_without_extras(code: str) -> subprocess.CompletedProcess[str]:
 def test_live_side_imports_without_extras() -> None:
     done = run_without_extras(IMPORT_ALL)
     assert done.returncode == 0, done.stderr
-    assert "responder.cli" in done.stdout.split()
+    assert {"policies.alerts", "responder.cli"} <= set(done.stdout.split())
 
 
 def test_help_lists_commands_without_extras() -> None:
