@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import os
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -17,11 +13,11 @@ from types import TracebackType
 from web3 import HTTPProvider, Web3
 
 from responder.errors import Permanent, Temporary
+from responder.processes import start, stop
 
 __all__ = ["Devnet", "find_anvil"]
 
 _START_SECONDS = 20.0
-_PR_SET_PDEATHSIG = 1
 
 
 def find_anvil() -> Path:
@@ -72,29 +68,14 @@ class Devnet:
             argv += ["--timestamp", str(self._genesis)]
         if self._state is not None:
             argv += ["--state", str(self._state), "--state-interval", "5"]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C is for us; we stop it in order
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-            )
+        self._process = start(argv, self._log)
         self._wait_ready()
         if self._genesis is not None:
             self._rpc("anvil_setBlockTimestampInterval", [1])
 
     def stop(self) -> None:
         process, self._process = self._process, None
-        if process is None or process.poll() is not None:
-            return
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(timeout=10)
+        stop(process)
 
     def mine_at(self, timestamp: int) -> None:
         """Mines one empty block with this time, which must lie after the last block's."""
@@ -139,9 +120,3 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
-
-def _die_with_parent() -> None:
-    """In the child: let the kernel end it when we die, even by SIGKILL."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() == 1:  # the parent was gone before the call took effect
-        os._exit(1)

@@ -1,0 +1,1 @@
+"""The live side's sub-commands, each loaded only when called."""

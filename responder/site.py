@@ -1,0 +1,135 @@
+"""A site: one home folder with keys, deployment, settings and everything that the services of one gate keep.
+
+`countersign up` and `countersign demo` make one on an embedded devnet; the services and the operators' commands open it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+from eth_account.signers.local import LocalAccount
+from web3 import HTTPProvider, Web3
+
+from policies.inventory import Inventory
+from policies.network import LearnedPolicy
+from policies.policy import Policy
+from responder.approvals import load_key, new_key, sign
+from responder.chain.client import GateClient
+from responder.chain.deployment import Manifest, deploy, load_config
+from responder.chain.devnet import Devnet
+from responder.chain.proposal import Lease, lease_message
+from responder.clock import Clock, SystemClock
+from responder.enforcers.base import Enforcer
+from responder.enforcers.dryrun import DryRunEnforcer
+from responder.enforcers.nftables import NftablesEnforcer
+from responder.loop import Clients, Responder
+from responder.policy import load_policy
+from responder.settings import Settings
+from responder.store import Cache
+
+__all__ = ["OPERATORS", "client", "grant_lease", "open_responder", "prepare"]
+
+OPERATORS = ("operator-1", "operator-2", "operator-3")
+_SENDERS = ("deployer", "agent", "relayer", "enforcer", "guardian", *OPERATORS)
+_TEN_ETHER = 10**19
+_LEASED_BLOCKS = 20
+
+
+def prepare(settings: Settings, devnet: Devnet, inventory: Inventory) -> Settings:
+    """Keys, deployment and settings on a running devnet. Repeating it changes nothing that is there."""
+    home = settings.home
+    keys = {
+        name: new_key(settings.keys / f"{name}.json")
+        for name in dict.fromkeys(("governor", *_SENDERS))
+    }
+    for name in _SENDERS:
+        devnet.fund(keys[name], _TEN_ETHER)
+    settings.inventory.write_text(yaml.safe_dump(inventory.to_mapping(), sort_keys=False), "utf-8")
+    plan = home / "deployment.yaml"
+    if not plan.exists():
+        document = _deployment(keys, settings, load_policy(settings.policy))
+        plan.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
+    w3 = Web3(HTTPProvider(settings.rpc))
+    deploy(w3, load_config(plan), load_key(settings.keys / "deployer.json"), settings.manifest)
+    settings.dump()
+    return settings
+
+
+def _deployment(keys: dict[str, str], settings: Settings, policy: Policy) -> dict[str, Any]:
+    defaults = yaml.safe_load((files("responder") / "defaults.yaml").read_text("utf-8"))
+    return {
+        "governor": {"address": keys["governor"], "delay": 86400},
+        "agents": [keys["agent"]],
+        "operators": [keys[name] for name in OPERATORS],
+        "guardians": [keys["guardian"]],
+        "enforcers": [keys["enforcer"]],
+        **defaults,
+        "models": [{"hash": "0x" + policy.hash.hex(), "card": "0x" + _card(settings).hex()}],
+        "inventory": settings.inventory.name,
+    }
+
+
+def _card(settings: Settings) -> bytes:
+    """SHA-256 of the model's card; of nothing where a policy has none."""
+    policy = load_policy(settings.policy)
+    card = policy.folder / "card.md" if isinstance(policy, LearnedPolicy) else None
+    data = card.read_bytes() if card and card.exists() else b""
+    return hashlib.sha256(data).digest()
+
+
+def client(settings: Settings, account: LocalAccount | None = None, final: bool = False) -> GateClient:
+    """The site's gate: its head, or with `final` only what is confirmed."""
+    manifest = Manifest.load(settings.manifest)
+    return GateClient(settings.rpc, manifest, account, settings.confirmations if final else 0)
+
+
+def grant_lease(settings: Settings, signers: list[LocalAccount], blocks: int, seconds: int) -> bytes:
+    """Puts an autonomy lease for blocking single addresses on the chain, signed by these operators."""
+    relayer = client(settings, load_key(settings.keys / "relayer.json"))
+    lease = Lease(
+        agent=str(load_key(settings.keys / "agent.json").address),
+        model=load_policy(settings.policy).hash,
+        blocks=blocks,
+        isolations=0,
+        revocations=0,
+        max_criticality=0,
+        max_ttl=settings.ttl[0],
+        expires=relayer.head().time + seconds,
+        nonce=relayer.head().number,
+    )
+    message = lease_message(lease, relayer.domain)
+    return relayer.grant_lease(lease, [(str(s.address), sign(s, message)) for s in signers])
+
+
+def open_responder(settings: Settings) -> Responder:
+    """Everything one responder process needs, from the site's folder."""
+    inventory = Inventory.load(settings.inventory)
+    agent, relayer, enforcer = (
+        load_key(settings.keys / f"{name}.json") for name in ("agent", "relayer", "enforcer")
+    )
+    clients = Clients(
+        agent=client(settings, agent),
+        relayer=client(settings, relayer),
+        enforcer=client(settings, enforcer, final=True),
+        agent_address=str(agent.address),
+    )
+    clock: Clock | None = SystemClock() if settings.clock == "system" else None
+    return Responder(
+        settings,
+        inventory,
+        load_policy(settings.policy),
+        clients,
+        _enforcer(settings),
+        Cache(settings.database),
+        clock,
+    )
+
+
+def _enforcer(settings: Settings) -> Enforcer:
+    if settings.enforcement == "nftables":
+        return NftablesEnforcer(management=settings.management)
+    return DryRunEnforcer(settings.home / "enforced.json", management=settings.management)
