@@ -85,8 +85,9 @@ _STAGES: dict[Tactic, Stage] = {
 class Alert:
     """One statement of one sensor.
 
-    `type` names the rule or signature and is stable within its sensor; base rates are learned per (sensor, type).
-    A sensor fills what it knows: the affected host by name or own address, the two ends of a connection, a credential.
+    `type` names the rule or signature and is stable within its sensor; base rates are learned per
+    (sensor, type). A sensor fills what it knows: the affected host by name or own address, the two
+    ends of a connection, a credential.
     """
 
     time: float  # Unix seconds

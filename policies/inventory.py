@@ -1,4 +1,6 @@
-"""The inventory: which assets, credentials and protected networks a site has. One YAML for simulator and live side."""
+"""The inventory: which assets, credentials and protected networks a site has. One YAML for
+simulator and live side.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How the picture looks to a policy: one row of numbers per entity, one row for the whole.
 
-No name, rule number or address is in it, so one set of weights serves any network. Changing what a column means
-bumps OBSERVATION_VERSION; the live side refuses a model trained on another version.
+No name, rule number or address is in it, so one set of weights serves any network. Changing what a
+column means bumps OBSERVATION_VERSION; the live side refuses a model trained on another version.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The picture: what alerts alone say about each entity, in constant memory.
 
-Every (sensor, type) pair has a base rate that the picture learns per entity and for the site, from presence in
-10-minute windows and without labels. An alert counts once per window and entity, by its surprise `-log p` in nats, so a
-flood of 400,000 alerts from one scan is one fact. Evidence is the sum of surprise by stage, decaying with time.
-At a new site every probability is near one half and nothing surprises: the picture warms up by itself.
+Every (sensor, type) pair has a base rate that the picture learns per entity and for the site, from
+presence in 10-minute windows and without labels. An alert counts once per window and entity, by its
+surprise `-log p` in nats, so a flood of 400,000 alerts from one scan is one fact. Evidence is the
+sum of surprise by stage, decaying with time. At a new site every probability is near one half and
+nothing surprises: the picture warms up by itself.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Entity:
 class Evidence:
     """What speaks against one entity."""
 
-    stages: list[float] = field(default_factory=lambda: [0.0] * len(Stage))  # nats, decayed to `time`
+    stages: list[float] = field(
+        default_factory=lambda: [0.0] * len(Stage)
+    )  # nats, decayed to `time`
     count: float = 0.0  # alerts, decayed to `time`
     time: float = 0.0
     last_surprise: float = -math.inf  # Unix seconds
@@ -96,7 +99,8 @@ class Picture:
     # ------------------------------------------------------------ input
 
     def observe(self, alert: Alert, now: float, times: int = 1) -> bool:
-        """Takes one alert in, which came so many `times`; True if it said something new in this window.
+        """Takes one alert in, which came so many `times`; True if it said something new in this
+        window.
 
         `now` bounds the alert's own time, which a hostile sensor may have set.
         """
@@ -146,7 +150,8 @@ class Picture:
             yield Entity(Kind.BLOCK, address), evidence
 
     def surprise(self, entity_id: str, kind: str) -> float:
-        """Nats: how unexpected this type is on this entity, against its own and the site's rates."""
+        """Nats: how unexpected this type is on this entity, against its own and the site's rates.
+        """
         site = (self.site_rates.get(kind, 0) + 0.5) / (self.windows + 1)
         if entity_id.startswith("@"):  # an indicator has no history of its own
             return min(-math.log(min(site, 1.0)), _MAX_SURPRISE)
@@ -176,7 +181,8 @@ class Picture:
 
     @staticmethod
     def from_json(inventory: Inventory, state: dict[str, Any]) -> Picture:
-        """Rebuilds a picture; entities that left the inventory are dropped, new ones start empty."""
+        """Rebuilds a picture; entities that left the inventory are dropped, new ones start empty.
+        """
         picture = Picture(inventory)
         picture.windows = int(state["windows"])
         picture.window_start = state["window_start"]

@@ -25,7 +25,9 @@ class Policy(Protocol):
 
     @property
     def hash(self) -> bytes:
-        """32 bytes that identify exactly this policy; registered on-chain before the gate takes its proposals."""
+        """32 bytes that identify exactly this policy; registered on-chain before the gate takes its
+        proposals.
+        """
         ...
 
     def scores(self, observation: Observation) -> Scores:

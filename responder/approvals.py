@@ -1,4 +1,5 @@
-"""Operators' keys and signatures: encrypted keystores, and the inbox in which signatures wait to be relayed.
+"""Operators' keys and signatures: encrypted keystores, and the inbox in which signatures wait to be
+relayed.
 
 The inbox is a folder, not a table of the cache: a signature stays a file until the chain shows it.
 """
@@ -30,7 +31,8 @@ _MAX_SLIP = 20_000  # bytes
 
 
 def new_key(path: Path, password: str | None = None) -> str:
-    """Makes a key, encrypted under `password`; without one, under a random one kept beside it (readable by its owner alone) for services.
+    """Makes a key, encrypted under `password`; without one, under a random one kept beside it
+    (readable by its owner alone) for services.
 
     Returns the address. An existing keystore is left as it is.
     """
@@ -43,7 +45,7 @@ def new_key(path: Path, password: str | None = None) -> str:
     if password is None:
         password = secrets.token_hex(32)
         write_atomically(path.with_suffix(".password"), password.encode())
-    keystore = account.encrypt(password, **work)  # type: ignore[arg-type]
+    keystore = account.encrypt(password, **work)
     write_atomically(path, json.dumps(keystore).encode())
     return str(account.address)
 
@@ -163,4 +165,3 @@ def _read(path: Path) -> Slip:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise Permanent(f"{path.name} is not a signed decision: {error}") from error
     return slip
-

@@ -1,7 +1,9 @@
-"""The audit: everything the gate promises, checked again from the chain alone, and evidence against its hashes.
+"""The audit: everything the gate promises, checked again from the chain alone, and evidence against
+its hashes.
 
-The ledger folds the events; the auditor looks at each one before it is folded in and asks whether it was allowed to
-happen in the state before it. The first thing that is wrong is named and ends the audit.
+The ledger folds the events; the auditor looks at each one before it is folded in and asks whether
+it was allowed to happen in the state before it. The first thing that is wrong is named and ends the
+audit.
 """
 
 from __future__ import annotations
@@ -148,9 +150,7 @@ class _Auditor:
         self._operator(event, operator)
         self._require(event, event.time < case.proposal.deadline, "after the deadline")
         if signature:
-            message = decision_message(
-                decision, case.proposal, case.words, self._ledger.domain
-            )
+            message = decision_message(decision, case.proposal, case.words, self._ledger.domain)
             self._signature(event, operator, message, signature)
         else:
             sender = to_checksum_address(self._source.sender_of(event.tx))

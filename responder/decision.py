@@ -1,4 +1,6 @@
-"""From picture and ledger to decisions: what to propose now, why, and the evidence bundle that proves it."""
+"""From picture and ledger to decisions: what to propose now, why, and the evidence bundle that
+proves it.
+"""
 
 from __future__ import annotations
 
@@ -54,9 +56,10 @@ def standings(
         last[(case.proposal.kind, case.proposal.target)] = case
     found = {}
     for entity in entities:
-        case = last.get((entity.kind, target_key(entity.kind, entity.id)))
-        if case is None:
+        key = (entity.kind, target_key(entity.kind, entity.id))
+        if key not in last:
             continue
+        case = last[key]
         status = ledger.status(case, now)
         asked = max([case.proposed_at, *(v.time for v in case.rejections.values())])
         live = status is Status.LIVE
@@ -104,8 +107,8 @@ def decide(
 ) -> list[Decision]:
     """At most `most` proposals for this moment, best first; usually none.
 
-    `ttl` is in seconds by Kind, shortened where a rule allows less. `alerts` are recent ones as JSON mappings, from which
-    each bundle keeps those that touch its entity.
+    `ttl` is in seconds by Kind, shortened where a rule allows less. `alerts` are recent ones as
+    JSON mappings, from which each bundle keeps those that touch its entity.
     """
     made: list[Decision] = []
     standing = dict(standing)

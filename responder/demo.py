@@ -1,8 +1,10 @@
-"""The conductor: replays a recording through the whole system on a devnet, in the recording's own time.
+"""The conductor: replays a recording through the whole system on a devnet, in the recording's own
+time.
 
-The devnet's block time is the clock of everything. Per step the conductor mines a block at the next moment, appends the
-alerts up to it to the file that the responder tails, lets scripted operators read and sign what waits, and goes on once
-the responder (a process of its own) reports that it has dealt with all of it. If the responder dies it is started again.
+The devnet's block time is the clock of everything. Per step the conductor mines a block at the next
+moment, appends the alerts up to it to the file that the responder tails, lets scripted operators
+read and sign what waits, and goes on once the responder (a process of its own) reports that it has
+dealt with all of it. If the responder dies it is started again.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ _STEPS_PER_SECOND = 20  # wall
 
 @dataclass(frozen=True)
 class Recording:
-    """Alert lines in time order. Those before `live_from` lie in the file when the responder starts."""
+    """Alert lines in time order. Those before `live_from` lie in the file when the responder
+    starts.
+    """
 
     format: str
     lines: Sequence[tuple[float, bytes]]
@@ -51,7 +55,8 @@ class Recording:
 
     @staticmethod
     def load(path: Path, format: str, live_seconds: float | None = None) -> Recording:
-        """Reads a file (also .gz and .xz). Lines that no parser takes keep the time of the line before.
+        """Reads a file (also .gz and .xz). Lines that no parser takes keep the time of the line
+        before.
 
         With `live_seconds`, only so much at the end is played; what comes before is history.
         """
@@ -82,7 +87,9 @@ class ScriptedOperator:
 
 
 class Conductor:
-    """Runs devnet, deployment, feed, operators and the responder process; `run` returns when all is over."""
+    """Runs devnet, deployment, feed, operators and the responder process; `run` returns when all is
+    over.
+    """
 
     def __init__(
         self,
@@ -98,7 +105,8 @@ class Conductor:
         on_notice: Callable[[float, str], None] = lambda now, text: None,
         on_ready: Callable[[Settings], object] = lambda settings: None,
     ) -> None:
-        """`speed` is seconds of the recording per second; time passes in steps of a twentieth of that.
+        """`speed` is seconds of the recording per second; time passes in steps of a twentieth of
+        that.
 
         Without `scripted` operators, time runs at its own pace while a proposal waits for people.
         """
@@ -126,7 +134,8 @@ class Conductor:
         self._operators: list[ScriptedOperator] = []
 
     def run(self, at_end: Callable[[], None] = lambda: None, forever: bool = False) -> Ledger:
-        """Plays the recording to its end and on until no order lives, or `forever`. Returns the ledger.
+        """Plays the recording to its end and on until no order lives, or `forever`. Returns the
+        ledger.
 
         `at_end` is called while the devnet still answers.
         """
@@ -147,7 +156,9 @@ class Conductor:
             if self._scripted:
                 self._operators = [
                     ScriptedOperator(name, account, reading)
-                    for name, account, reading in zip(OPERATORS, accounts, (20, 45, 90), strict=True)
+                    for name, account, reading in zip(
+                        OPERATORS, accounts, (20, 45, 90), strict=True
+                    )
                 ]
             self._gate = client(self.settings)
             self._inbox = Inbox(self.settings.inbox)
@@ -220,9 +231,8 @@ class Conductor:
                 progress = time.monotonic()
             if time.monotonic() - progress > _STALL_SECONDS:
                 why = "; ".join((beat or {}).get("complaints", {}).values()) or "no heartbeat"
-                raise Temporary(
-                    f"the responder makes no progress ({why}); see {self.settings.home}/responder.log"
-                )
+                log = self.settings.home / "responder.log"
+                raise Temporary(f"the responder makes no progress ({why}); see {log}")
             time.sleep(0.004)
 
     def _caught_up(self, beat: dict[str, Any]) -> bool:

@@ -1,8 +1,10 @@
-"""The responder's loop: one idempotent tick that brings everything a step closer to what it should be.
+"""The responder's loop: one idempotent tick that brings everything a step closer to what it should
+be.
 
-Each tick compares what is wanted with what is, from the chain and the feeds as they stand; nothing depends on having seen
-an event, so a crash at any point, a restart or a second tick changes nothing. The phases fail apart from each other:
-without a chain, feeds are still read and the last containment is still enforced, and nothing is proposed.
+Each tick compares what is wanted with what is, from the chain and the feeds as they stand; nothing
+depends on having seen an event, so a crash at any point, a restart or a second tick changes
+nothing. The phases fail apart from each other: without a chain, feeds are still read and the last
+containment is still enforced, and nothing is proposed.
 """
 
 from __future__ import annotations
@@ -148,10 +150,11 @@ class Responder:
     def _decide(self, now: float) -> None:
         if now <= self._decided_at and not self._read:
             return
-        if self._policy.hash not in self.ledger.models:
+        model = self._policy.hash
+        if model not in self.ledger.models:
             raise Permanent(
-                f"model {self._policy.name} ({self._policy.hash.hex()[:16]}...) is not active on the gate; "
-                "nothing is proposed until operators register it"
+                f"model {self._policy.name} ({model.hex()[:16]}...) is not active on the gate; "
+                "nothing is proposed until it is registered there"
             )
         agent = self._clients.agent_address
         entities = [entity for entity, _ in self.picture.entities()]
@@ -171,7 +174,9 @@ class Responder:
             self._propose(decision, now)
 
     def _propose(self, decision: Decision, now: float) -> None:
-        evidence = self._evidence.put(decision.evidence)  # before acting: never a hash without its bundle
+        evidence = self._evidence.put(
+            decision.evidence
+        )  # before acting: never a hash without its bundle
         action = decision.action
         wait = min(self._settings.pending_seconds, self.ledger.limits.max_pending)
         proposal = Proposal(
@@ -252,7 +257,8 @@ class Responder:
                 self._execute_if_ready(case, len(signatures))
 
     def _execute_if_ready(self, case: Case, fresh: int) -> None:
-        """Saves a tick when these approvals complete the quorum; `_execute` would find it anyway."""
+        """Saves a tick when these approvals complete the quorum; `_execute` would find it anyway.
+        """
         if self.ledger.current(case.approvals) + fresh >= max(1, self.ledger.needed(case)):
             self._try_execute(case)
 
@@ -279,7 +285,9 @@ class Responder:
                 continue
             if result.outcome is Outcome.REVERTED and last is None:
                 continue  # ended before it was ever enforced: nothing to state
-            log.info("receipt %s for %s: %s", result.outcome.name, case.id.hex()[:12], result.detail)
+            log.info(
+                "receipt %s for %s: %s", result.outcome.name, case.id.hex()[:12], result.detail
+            )
             self._clients.enforcer.file_receipt(case.id, int(result.outcome), result.digest)
             self._sent += 1
 
@@ -318,9 +326,9 @@ class Responder:
     def _restore(self) -> tuple[Picture, list[Feed]]:
         """The picture and the feeds as they were at the last checkpoint, or both from the start."""
         saved = self._cache.get("picture")
-        if saved is None or saved["feeds"] != self._feed_names():
-            picture, positions = Picture(self._inventory), [None] * len(self._settings.feeds)
-        else:
+        picture = Picture(self._inventory)
+        positions: list[Position | None] = [None] * len(self._settings.feeds)
+        if saved is not None and saved["feeds"] == self._feed_names():
             picture = Picture.from_json(self._inventory, saved["picture"])
             positions = [p and Position(**p) for p in saved["positions"]]
             self._recent.extend(saved["recent"])

@@ -16,7 +16,9 @@ _PR_SET_PDEATHSIG = 1
 
 
 def start(argv: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Starts a child whose output goes to `log`. Call from the main thread: on Linux the child ends with it."""
+    """Starts a child whose output goes to `log`. Call from the main thread: on Linux the child ends
+    with it.
+    """
     with log.open("ab") as output:
         return subprocess.Popen(
             list(argv),

@@ -1,4 +1,6 @@
-"""One frozen settings object, read from `settings.yaml` in the home folder and validated once at start."""
+"""One frozen settings object, read from `settings.yaml` in the home folder and validated once at
+start.
+"""
 
 from __future__ import annotations
 
@@ -124,14 +126,18 @@ def _check(settings: Settings, where: str) -> None:
         ("pending_seconds", settings.pending_seconds, 10, 7 * 86400),
     ]
     for name, value, low, high in numbers:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not low <= value <= high
+        ):
             raise Permanent(f"{where}: {name} must lie between {low} and {high}, got {value!r}")
-    for name, value, allowed in (
+    for name, choice, allowed in (
         ("clock", settings.clock, ("system", "chain")),
         ("enforcement", settings.enforcement, ("dry-run", "nftables")),
     ):
-        if value not in allowed:
-            raise Permanent(f"{where}: {name} must be one of {list(allowed)}, got {value!r}")
+        if choice not in allowed:
+            raise Permanent(f"{where}: {name} must be one of {list(allowed)}, got {choice!r}")
 
 
 def _typed(value: Any, kind: type, where: str) -> Any:

@@ -1,13 +1,13 @@
-"""A site: one home folder with keys, deployment, settings and everything that the services of one gate keep.
+"""A site: one home folder with keys, deployment, settings and everything that the services of one
+gate keep.
 
-`countersign up` and `countersign demo` make one on an embedded devnet; the services and the operators' commands open it.
+`countersign up` and `countersign demo` make one on an embedded devnet; the services and the
+operators' commands open it.
 """
 
 from __future__ import annotations
 
-import hashlib
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -15,8 +15,6 @@ from eth_account.signers.local import LocalAccount
 from web3 import HTTPProvider, Web3
 
 from policies.inventory import Inventory
-from policies.network import LearnedPolicy
-from policies.policy import Policy
 from responder.approvals import load_key, new_key, sign
 from responder.chain.client import GateClient
 from responder.chain.deployment import Manifest, deploy, load_config
@@ -27,7 +25,7 @@ from responder.enforcers.base import Enforcer
 from responder.enforcers.dryrun import DryRunEnforcer
 from responder.enforcers.nftables import NftablesEnforcer
 from responder.loop import Clients, Responder
-from responder.policy import load_policy
+from responder.policy import card_hash, load_policy
 from responder.settings import Settings
 from responder.store import Cache
 
@@ -36,11 +34,12 @@ __all__ = ["OPERATORS", "client", "grant_lease", "open_responder", "prepare"]
 OPERATORS = ("operator-1", "operator-2", "operator-3")
 _SENDERS = ("deployer", "agent", "relayer", "enforcer", "guardian", *OPERATORS)
 _TEN_ETHER = 10**19
-_LEASED_BLOCKS = 20
 
 
 def prepare(settings: Settings, devnet: Devnet, inventory: Inventory) -> Settings:
-    """Keys, deployment and settings on a running devnet. Repeating it changes nothing that is there."""
+    """Keys, deployment and settings on a running devnet. Repeating it changes nothing that is
+    there.
+    """
     home = settings.home
     keys = {
         name: new_key(settings.keys / f"{name}.json")
@@ -51,7 +50,7 @@ def prepare(settings: Settings, devnet: Devnet, inventory: Inventory) -> Setting
     settings.inventory.write_text(yaml.safe_dump(inventory.to_mapping(), sort_keys=False), "utf-8")
     plan = home / "deployment.yaml"
     if not plan.exists():
-        document = _deployment(keys, settings, load_policy(settings.policy))
+        document = _deployment(keys, settings)
         plan.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
     w3 = Web3(HTTPProvider(settings.rpc))
     deploy(w3, load_config(plan), load_key(settings.keys / "deployer.json"), settings.manifest)
@@ -59,7 +58,7 @@ def prepare(settings: Settings, devnet: Devnet, inventory: Inventory) -> Setting
     return settings
 
 
-def _deployment(keys: dict[str, str], settings: Settings, policy: Policy) -> dict[str, Any]:
+def _deployment(keys: dict[str, str], settings: Settings) -> dict[str, Any]:
     defaults = yaml.safe_load((files("responder") / "defaults.yaml").read_text("utf-8"))
     return {
         "governor": {"address": keys["governor"], "delay": 86400},
@@ -68,27 +67,29 @@ def _deployment(keys: dict[str, str], settings: Settings, policy: Policy) -> dic
         "guardians": [keys["guardian"]],
         "enforcers": [keys["enforcer"]],
         **defaults,
-        "models": [{"hash": "0x" + policy.hash.hex(), "card": "0x" + _card(settings).hex()}],
+        "models": [
+            {
+                "hash": "0x" + load_policy(settings.policy).hash.hex(),
+                "card": "0x" + card_hash(settings.policy).hex(),
+            }
+        ],
         "inventory": settings.inventory.name,
     }
 
 
-def _card(settings: Settings) -> bytes:
-    """SHA-256 of the model's card; of nothing where a policy has none."""
-    policy = load_policy(settings.policy)
-    card = policy.folder / "card.md" if isinstance(policy, LearnedPolicy) else None
-    data = card.read_bytes() if card and card.exists() else b""
-    return hashlib.sha256(data).digest()
-
-
-def client(settings: Settings, account: LocalAccount | None = None, final: bool = False) -> GateClient:
+def client(
+    settings: Settings, account: LocalAccount | None = None, final: bool = False
+) -> GateClient:
     """The site's gate: its head, or with `final` only what is confirmed."""
     manifest = Manifest.load(settings.manifest)
     return GateClient(settings.rpc, manifest, account, settings.confirmations if final else 0)
 
 
-def grant_lease(settings: Settings, signers: list[LocalAccount], blocks: int, seconds: int) -> bytes:
-    """Puts an autonomy lease for blocking single addresses on the chain, signed by these operators."""
+def grant_lease(
+    settings: Settings, signers: list[LocalAccount], blocks: int, seconds: int
+) -> bytes:
+    """Puts an autonomy lease for blocking single addresses on the chain, signed by these operators.
+    """
     relayer = client(settings, load_key(settings.keys / "relayer.json"))
     lease = Lease(
         agent=str(load_key(settings.keys / "agent.json").address),

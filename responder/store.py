@@ -1,7 +1,9 @@
-"""The cache: where each feed was read to, the picture at that place, and how far the responder has come.
+"""The cache: where each feed was read to, the picture at that place, and how far the responder has
+come.
 
-Only a cache. Proposals, approvals and orders live on the chain, evidence in its own store, signatures in the inbox;
-deleting this file makes the responder read its feeds again from the start and changes nothing else.
+Only a cache. Proposals, approvals and orders live on the chain, evidence in its own store,
+signatures in the inbox; deleting this file makes the responder read its feeds again from the start
+and changes nothing else.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ class Cache:
         try:
             _METADATA.create_all(self._engine)
         except SQLAlchemyError as error:
-            raise Permanent(f"cannot open the cache {path}: {error}; delete it to rebuild") from error
+            raise Permanent(
+                f"cannot open the cache {path}: {error}; delete it to rebuild"
+            ) from error
 
     def get(self, key: str) -> Any:
         """The document under `key`, or None."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
@@ -51,7 +51,9 @@ def readable(kind: Kind, words: Words) -> str:
 
 
 class Timeline:
-    """Collects what happens; shows it live on a terminal, line by line elsewhere, not at all when `quiet`."""
+    """Collects what happens; shows it live on a terminal, line by line elsewhere, not at all when
+    `quiet`.
+    """
 
     def __init__(self, console: Console, evidence: EvidenceStore, quiet: bool = False) -> None:
         self._console, self._evidence, self._quiet = console, evidence, quiet
@@ -59,7 +61,6 @@ class Timeline:
         self._now, self.alerts = 0.0, 0
         self._ended: set[bytes] = set()
         self._live: Live | None = None
-        self.counts: Counter[str] = Counter()
         self._names: dict[str, str] = {}
 
     def showing(self) -> AbstractContextManager[object]:
@@ -69,9 +70,9 @@ class Timeline:
         self._live = Live(console=self._console, get_renderable=self._render, refresh_per_second=8)
         return self._live
 
-    def name(self, account: str, label: str) -> None:
-        """Shows this account under a label."""
-        self._names[account] = label
+    def name(self, labels: Mapping[str, str]) -> None:
+        """Shows these accounts under labels."""
+        self._names.update(labels)
 
     # ------------------------------------------------------------ what happens
 
@@ -91,7 +92,6 @@ class Timeline:
         """One event of the gate, before the ledger folds it in."""
         handler = getattr(self, f"_on_{event.name}", None)
         if handler is not None:
-            self.counts[event.name] += 1
             handler(event, ledger, *event.args.values())
 
     def _on_LeaseGranted(self, event: Event, ledger: Ledger, _: Any, lease: Any, by: Any) -> None:
@@ -134,7 +134,9 @@ class Timeline:
     def _on_ReceiptFiled(
         self, event: Event, ledger: Ledger, case: bytes, who: str, outcome: int, digest: bytes
     ) -> None:
-        text = f"{OUTCOMES[outcome].lower()}: {self._case(ledger, case)}, read back {digest.hex()[:8]}"
+        text = (
+            f"{OUTCOMES[outcome].lower()}: {self._case(ledger, case)}, read back {digest.hex()[:8]}"
+        )
         self._add(event.time, "receipt", text)
 
     # ------------------------------------------------------------ drawing

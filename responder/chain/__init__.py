@@ -1,1 +1,3 @@
-"""The chain as the live side sees it: devnet, deployment, client, and the ledger folded from its events."""
+"""The chain as the live side sees it: devnet, deployment, client, and the ledger folded from its
+events.
+"""

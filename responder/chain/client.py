@@ -1,6 +1,7 @@
 """The gate over JSON-RPC: final blocks, events, and transactions whose refusals come back in words.
 
-Every answer is treated as possibly hostile: what matters is checked again by the ledger against the gate's hash chain.
+Every answer is treated as possibly hostile: what matters is checked again by the ledger against the
+gate's hash chain.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ class Block:
 
 
 class GateClient:
-    """One gate on one chain, seen through one endpoint, with one account to send from (or none, to look only)."""
+    """One gate on one chain, seen through one endpoint, with one account to send from (or none, to
+    look only).
+    """
 
     def __init__(
         self,
@@ -221,7 +224,9 @@ class _Rpc:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, requests.RequestException | ConnectionError | TimeoutError):
-            raise Temporary(f"cannot reach the chain at {self._url}; is the node running?") from error
+            raise Temporary(
+                f"cannot reach the chain at {self._url}; is the node running?"
+            ) from error
         if isinstance(error, Web3Exception | ValueError | KeyError | TypeError):
             raise Permanent(f"the node at {self._url} answered with an error: {error}") from error
 
@@ -245,4 +250,3 @@ def _refused(call: str, error: ContractLogicError) -> Refused:
         ]
         return Refused(call, entry["name"], f"({', '.join(words)})")
     return Refused(call, "revert", f" {error.message or ''}".rstrip())
-

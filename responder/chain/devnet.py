@@ -21,7 +21,9 @@ _START_SECONDS = 20.0
 
 
 def find_anvil() -> Path:
-    """The anvil of the project's node_modules, or the one on PATH. Raises Permanent with what to do."""
+    """The anvil of the project's node_modules, or the one on PATH. Raises Permanent with what to
+    do.
+    """
     places = [Path.cwd(), *Path(__file__).resolve().parents]
     for place in places:
         candidate = place / "node_modules" / ".bin" / "anvil"
@@ -36,8 +38,8 @@ def find_anvil() -> Path:
 class Devnet:
     """One anvil process. Blocks are mined per transaction, one second of chain time apart.
 
-    `genesis` (Unix seconds) sets the first block's time, so that a recording can be replayed in its own time.
-    With `state`, the chain is kept in that file between runs.
+    `genesis` (Unix seconds) sets the first block's time, so that a recording can be replayed in its
+    own time. With `state`, the chain is kept in that file between runs.
     """
 
     def __init__(
@@ -119,4 +121,3 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-

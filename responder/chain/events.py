@@ -1,4 +1,6 @@
-"""The gate's events: decoded from raw logs, and linked into the hash chain whose head the gate keeps."""
+"""The gate's events: decoded from raw logs, and linked into the hash chain whose head the gate
+keeps.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def link(head: bytes, event: Event) -> bytes:
 
 
 def decode_log(log: Mapping[str, Any], time: int) -> Event | None:
-    """Decodes a raw log; None for the one event outside the hash chain. Raises Permanent on an unknown one."""
+    """Decodes a raw log; None for the one event outside the hash chain. Raises Permanent on an
+    unknown one.
+    """
     topics: Sequence[bytes] = [bytes(t) for t in log["topics"]]
     if topics and topics[0] == _UNCHAINED:
         return None

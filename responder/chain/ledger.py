@@ -1,8 +1,9 @@
-"""The ledger: the gate's whole state, folded from its final events and checked against its hash chain.
+"""The ledger: the gate's whole state, folded from its final events and checked against its hash
+chain.
 
-Responder, enforcers, command line and audit all read this one fold. It never trusts that an event was delivered: after
-every `sync` the fold's own head must equal the head in the gate's storage, so an endpoint that hides, invents or
-reorders an event is noticed before anything is done.
+Responder, enforcers, command line and audit all read this one fold. It never trusts that an event
+was delivered: after every `sync` the fold's own head must equal the head in the gate's storage, so
+an endpoint that hides, invents or reorders an event is noticed before anything is done.
 """
 
 from __future__ import annotations
@@ -131,11 +132,11 @@ class Source(Protocol):
 
 
 class Ledger:
-    """State as of the last final block seen. `watch`, if given, is called with every event before it is folded in."""
+    """State as of the last final block seen. `watch`, if given, is called with every event before
+    it is folded in.
+    """
 
-    def __init__(
-        self, domain: Domain, watch: Callable[[Event], None] = lambda event: None
-    ) -> None:
+    def __init__(self, domain: Domain, watch: Callable[[Event], None] = lambda event: None) -> None:
         self.domain = domain
         self._watch = watch
         self._reset()
@@ -159,7 +160,9 @@ class Ledger:
     # ------------------------------------------------------------ following the chain
 
     def sync(self, source: Source) -> None:
-        """Folds in everything up to the final block. Raises Permanent when events and storage disagree."""
+        """Folds in everything up to the final block. Raises Permanent when events and storage
+        disagree.
+        """
         final = source.final()
         if final.number <= self.block.number:
             return
@@ -227,7 +230,8 @@ class Ledger:
         return Status.READY if enough and self._may_execute(case, now) else Status.PENDING
 
     def _may_execute(self, case: Case, now: float) -> bool:
-        """Agent, model and guardrails as they are now; the budget was spent when it was proposed."""
+        """Agent, model and guardrails as they are now; the budget was spent when it was proposed.
+        """
         proposal = case.proposal
         if not self.has_role(proposal.agent, Role.AGENT) or proposal.model not in self.models:
             return False
@@ -290,12 +294,16 @@ class Ledger:
         return Words(entry.id, entry.zone, entry.criticality)
 
     def case(self, prefix: str) -> Case:
-        """The proposal whose id starts with this hex prefix. Raises Permanent unless exactly one does."""
+        """The proposal whose id starts with this hex prefix. Raises Permanent unless exactly one
+        does.
+        """
         wanted = prefix.lower().removeprefix("0x")
         found = [c for c in self.cases.values() if c.id.hex().startswith(wanted)] if wanted else []
         if len(found) != 1:
             what = "no proposal has" if not found else f"{len(found)} proposals have"
-            raise Permanent(f"{what} an id starting with {prefix!r}; see `countersign pending --all`")
+            raise Permanent(
+                f"{what} an id starting with {prefix!r}; see `countersign pending --all`"
+            )
         return found[0]
 
     # ------------------------------------------------------------ folding, one method an event

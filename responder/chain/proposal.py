@@ -179,5 +179,7 @@ def lease_message(lease: Lease, domain: Domain) -> SignableMessage:
 
 
 def target_key(kind: Kind, target: str) -> bytes:
-    """32 bytes by which the gate knows a target: an asset's or credential's id, or a network. ValueError if malformed."""
+    """32 bytes by which the gate knows a target: an asset's or credential's id, or a network.
+    ValueError if malformed.
+    """
     return network_key(target).to_bytes(32) if kind is Kind.BLOCK else name_key(target)

@@ -75,8 +75,9 @@ def demo(
 ) -> None:
     """Show the whole loop: alerts, proposals, signatures, orders, receipts, audit.
 
-    Starts a devnet, deploys, runs the responder on an alert feed, lets scripted operators sign with real keys, and
-    enforces in dry-run. Without --alerts the feed is a simulated network that is attacked.
+    Starts a devnet, deploys, runs the responder on an alert feed, lets scripted operators sign with
+    real keys, and enforces in dry-run. Without --alerts the feed is a simulated network that is
+    attacked.
 
     \b
     Examples:
@@ -88,7 +89,7 @@ def demo(
         recording, site = _recording(place, alerts, inventory, format_, seed, as_json)
         timeline = Timeline(Console(), EvidenceStore(place / "evidence"), quiet=as_json)
         pace = speed or (_SIMULATED_SPEED if alerts is None else _RECORDED_SPEED)
-        conductor, ledger, verdict = _perform(place, site, recording, pace, policy, timeline)
+        ledger, verdict = _perform(place, site, recording, pace, policy, timeline)
         result = _result(ledger, timeline, verdict, time.monotonic() - started)
     if as_json:
         click.echo(json.dumps(result))
@@ -112,8 +113,8 @@ def up(
 ) -> None:
     """Run the same services until interrupted, with you as the operators.
 
-    While a proposal waits, time runs at its own pace. In another terminal: countersign pending, show, approve, reject.
-    Each start is a fresh devnet; --home is emptied of the last one.
+    While a proposal waits, time runs at its own pace. In another terminal: countersign pending,
+    show, approve, reject. Each start is a fresh devnet; --home is emptied of the last one.
 
     Example: countersign up --speed 60
     """
@@ -188,10 +189,9 @@ def _conductor(
         on_event=timeline.event,
         on_step=timeline.step,
         on_notice=timeline.notice,
-        on_ready=lambda settings: [
-            timeline.name(keystore_address(settings.keys / f"{name}.json"), name)
-            for name in OPERATORS
-        ],
+        on_ready=lambda settings: timeline.name(
+            {keystore_address(settings.keys / f"{name}.json"): name for name in OPERATORS}
+        ),
     )
 
 
@@ -202,7 +202,7 @@ def _perform(
     speed: float,
     policy: str,
     timeline: Timeline,
-) -> tuple[Conductor, Ledger, str]:
+) -> tuple[Ledger, str]:
     verdict = "ok"
     conductor = _conductor(home, site, recording, speed, policy, timeline, scripted=True)
 
@@ -215,7 +215,7 @@ def _perform(
 
     with timeline.showing():
         ledger = conductor.run(at_end=check)
-    return conductor, ledger, verdict
+    return ledger, verdict
 
 
 def _result(ledger: Ledger, timeline: Timeline, verdict: str, seconds: float) -> dict[str, Any]:

@@ -21,14 +21,12 @@ __all__ = ["run"]
 def run(home: Path) -> None:
     """Run the responder of a site until interrupted.
 
-    Reads the site's feeds, proposes, relays signatures, enforces (dry-run unless settings.yaml says nftables) and files
-    receipts. It may be killed at any moment and started again.
+    Reads the site's feeds, proposes, relays signatures, enforces (dry-run unless settings.yaml says
+    nftables) and files receipts. It may be killed at any moment and started again.
 
     Example: countersign run --home /var/lib/countersign
     """
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     for noisy in ("apscheduler", "urllib3", "web3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     settings = Settings.load(home)
