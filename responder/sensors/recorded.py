@@ -6,8 +6,8 @@ import gzip
 import lzma
 import zlib
 from collections.abc import Iterator
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 from responder.errors import Permanent
 from responder.sensors.line import MAX_LINE
@@ -34,7 +34,7 @@ def recorded_lines(path: Path | str) -> Iterator[bytes]:
         raise Permanent(f"cannot read {path}: {error.strerror or error}") from error
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> BufferedIOBase:
     if path.suffix == ".gz":
         return gzip.open(path, "rb")
     if path.suffix == ".xz":
@@ -42,7 +42,7 @@ def _open(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _skip_line(file: IO[bytes]) -> None:
+def _skip_line(file: BufferedIOBase) -> None:
     while rest := file.readline(MAX_LINE):
         if rest.endswith(b"\n"):
             return

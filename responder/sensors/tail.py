@@ -47,9 +47,7 @@ class Tail:
         self._file: int | None = None
         self._skipped_to: int | None = None  # inside an oversized line: scanned up to here
 
-    def read(
-        self, max_lines: int = 1000, max_bytes: int = 8 << 20
-    ) -> list[tuple[bytes, Position]]:
+    def read(self, max_lines: int = 1000, max_bytes: int = 8 << 20) -> list[tuple[bytes, Position]]:
         """The next lines, without their newline, each with the position after it.
 
         Returns what is there and never waits; nothing when the file does not exist (yet). Reads
