@@ -1,0 +1,138 @@
+"""An Ethereum in the test's own process (revm), and contracts on it that speak in names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyrevm
+from eth_abi.abi import decode, encode
+from eth_utils.abi import (
+    event_abi_to_log_topic,
+    function_abi_to_4byte_selector,
+    get_abi_input_types,
+    get_abi_output_types,
+)
+from eth_utils.address import to_checksum_address
+
+CHAIN_ID = 31337
+
+
+class Reverted(Exception):
+    """A custom error of the contract by name, with its arguments."""
+
+    def __init__(self, name: str, args: tuple[Any, ...]) -> None:
+        super().__init__(name, args)
+        self.name, self.values = name, args
+
+
+@dataclass(frozen=True)
+class Emitted:
+    name: str
+    args: dict[str, Any]  # in order of declaration
+    types: tuple[str, ...]
+    selector: bytes
+
+
+class Evm:
+    """One chain; time stands still until `advance` is called."""
+
+    def __init__(self, now: int, chain_id: int = CHAIN_ID) -> None:
+        self.now = now
+        block = pyrevm.BlockEnv(timestamp=now)
+        env = pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=chain_id), block=block)
+        self._evm = pyrevm.EVM(env=env, spec_id="CANCUN")
+
+    def advance(self, seconds: int) -> None:
+        self.now += seconds
+        self._evm.set_block_env(pyrevm.BlockEnv(timestamp=self.now))
+
+    def deploy(self, artifact: Mapping[str, Any], *args: Any, sender: str) -> Contract:
+        constructor = [entry for entry in artifact["abi"] if entry["type"] == "constructor"]
+        types = get_abi_input_types(constructor[0]) if constructor else []
+        code = bytes.fromhex(artifact["bytecode"][2:]) + encode(types, args)
+        address = to_checksum_address(self._evm.deploy(sender, code))
+        return Contract(self, address, artifact["abi"])
+
+    def call(self, sender: str, to: str, data: bytes, static: bool = False) -> bytes:
+        return bytes(self._evm.message_call(sender, to, calldata=data, is_static=static))
+
+    def code(self, address: str) -> bytes:
+        return bytes(self._evm.get_code(address) or b"")
+
+    @property
+    def gas_used(self) -> int:
+        return int(self._evm.result.gas_used)
+
+    @property
+    def logs(self) -> list[tuple[str, list[bytes], bytes]]:
+        return [
+            (to_checksum_address(log.address), list(log.data[0]), bytes(log.data[1]))
+            for log in self._evm.result.logs
+        ]
+
+
+@dataclass
+class Contract:
+    """`events` gathers what the contract emitted since it was made."""
+
+    evm: Evm
+    address: str
+    abi: list[dict[str, Any]]
+    events: list[Emitted] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._functions = {e["name"]: e for e in self.abi if e["type"] == "function"}
+        self._errors = {
+            function_abi_to_4byte_selector({**e, "type": "function"}): e
+            for e in self.abi
+            if e["type"] == "error"
+        }
+        self._topics = {event_abi_to_log_topic(e): e for e in self.abi if e["type"] == "event"}
+
+    def data(self, function: str, *args: Any) -> bytes:
+        entry = self._functions[function]
+        return function_abi_to_4byte_selector(entry) + encode(get_abi_input_types(entry), args)
+
+    def send(self, function: str, *args: Any, sender: str) -> Any:
+        """A transaction; what it emitted is appended to `events`."""
+        value = self._call(function, args, sender, static=False)
+        for address, topics, data in self.evm.logs:
+            if address == self.address:
+                self.events.append(self._decode(topics, data))
+        return value
+
+    def view(self, function: str, *args: Any) -> Any:
+        return self._call(function, args, "0x" + "00" * 20, static=True)
+
+    def _call(self, function: str, args: tuple[Any, ...], sender: str, static: bool) -> Any:
+        data = self.data(function, *args)
+        try:
+            answer = self.evm.call(sender, self.address, data, static)
+        except RuntimeError as error:
+            raise self._reverted(str(error)) from error
+        values = decode(get_abi_output_types(self._functions[function]), answer)
+        return values[0] if len(values) == 1 else values
+
+    def _reverted(self, text: str) -> Exception:
+        found = re.search(r"output: 0x([0-9a-f]*)", text)
+        output = bytes.fromhex(found.group(1)) if found else b""
+        entry = self._errors.get(output[:4])
+        if entry is None:
+            return RuntimeError(f"reverted without an error of the contract: {text}")
+        values = decode(get_abi_input_types(entry), output[4:])
+        return Reverted(entry["name"], values)
+
+    def _decode(self, topics: list[bytes], data: bytes) -> Emitted:
+        entry = self._topics[topics[0]]
+        types = get_abi_input_types(entry)
+        pairs = list(zip(entry["inputs"], types, strict=True))
+        indexed = iter(topics[1:])
+        plain = iter(decode([kind for field, kind in pairs if not field["indexed"]], data))
+        args = {
+            field["name"]: decode([kind], next(indexed))[0] if field["indexed"] else next(plain)
+            for field, kind in pairs
+        }
+        return Emitted(entry["name"], args, tuple(types), topics[0])

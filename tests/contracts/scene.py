@@ -1,0 +1,238 @@
+"""The scene of the contract tests: people, tables, a gate in process, and what people sign."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from evm import CHAIN_ID, Contract, Emitted, Evm, Reverted
+
+from policies.actions import Kind, network_criticality, network_key
+from responder.chain.events import artifact
+from responder.chain.proposal import (
+    Domain,
+    Lease,
+    Proposal,
+    Words,
+    decision_message,
+    lease_message,
+    name_key,
+    network_text,
+)
+
+NOW = 1_900_000_800  # a multiple of the window, so that tests know where it ends
+AGENT, OPERATOR, GUARDIAN, ENFORCER = 1, 2, 4, 8
+LIMITS = (3600, 900, 2, 2, 86400)  # window, maxPending, leaseQuorum, releaseQuorum, maxLease
+MODEL, CARD, EVIDENCE = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
+ASSETS = {  # id: zone, criticality, protected
+    "web": ("dmz", 0, False),
+    "files": ("office", 1, False),
+    "mail": ("office", 2, False),
+    "erp": ("core", 3, False),
+    "gateway": ("core", 0, True),
+}
+CREDENTIALS = {"ssh:deploy": (1, False), "ssh:admin": (2, False), "ssh:break-glass": (1, True)}
+PROTECTED = ("198.51.100.0/24", "2001:db8:1::/48")
+RULES = {  # allowed, leasable, quorum, maxTtl, budget
+    (Kind.BLOCK, 0): (True, True, 2, 3600, 50),
+    (Kind.BLOCK, 1): (True, False, 2, 3600, 5),
+    (Kind.BLOCK, 2): (True, False, 3, 600, 2),
+    (Kind.ISOLATE, 0): (True, True, 2, 3600, 10),
+    (Kind.ISOLATE, 1): (True, True, 2, 3600, 3),
+    (Kind.ISOLATE, 2): (True, False, 3, 3600, 3),
+    (Kind.REVOKE, 1): (True, True, 2, 3600, 5),
+    (Kind.REVOKE, 2): (True, False, 2, 3600, 5),
+}
+
+
+def account(name: str) -> LocalAccount:
+    """The same key for the same name, always."""
+    return Account.from_key(name_key(name))
+
+
+@dataclass(frozen=True)
+class People:
+    governor: LocalAccount
+    agent: LocalAccount
+    operators: tuple[LocalAccount, ...]
+    guardian: LocalAccount
+    enforcer: LocalAccount
+    stranger: LocalAccount
+
+
+@dataclass
+class Gate:
+    """A gate set up with the tables above, and short ways to do what a test is not about."""
+
+    evm: Evm
+    contract: Contract
+    manager: Contract
+    people: People
+    nonces: Any = field(default_factory=count)
+
+    @property
+    def domain(self) -> Domain:
+        return Domain(CHAIN_ID, self.contract.address)
+
+    def send(self, function: str, *args: Any, sender: LocalAccount | str) -> Any:
+        address = sender if isinstance(sender, str) else sender.address
+        return self.contract.send(function, *args, sender=address)
+
+    def view(self, function: str, *args: Any) -> Any:
+        return self.contract.view(function, *args)
+
+    def govern(self, function: str, *args: Any) -> None:
+        self.send(function, *args, sender=self.people.governor)
+
+    def proposal(self, kind: Kind, target: str | bytes, ttl: int = 600, **other: Any) -> Proposal:
+        if isinstance(target, str):
+            is_network = kind is Kind.BLOCK
+            target = network_key(target).to_bytes(32) if is_network else name_key(target)
+        made = Proposal(
+            kind=kind,
+            target=target,
+            ttl=ttl,
+            model=MODEL,
+            evidence=EVIDENCE,
+            deadline=self.evm.now + 900,
+            agent=self.people.agent.address,
+            nonce=next(self.nonces),
+        )
+        return replace(made, **other)
+
+    def propose(self, kind: Kind, target: str | bytes, ttl: int = 600, **other: Any) -> Proposal:
+        proposal = self.proposal(kind, target, ttl, **other)
+        self.send("propose", proposal.abi(), sender=self.people.agent)
+        return proposal
+
+    def execute(self, proposal: Proposal) -> Proposal:
+        """Two operators approve by transaction, anyone executes."""
+        for operator in self.people.operators[:2]:
+            self.send("approve", proposal.abi(), sender=operator)
+        self.send("execute", proposal.abi(), sender=self.people.stranger)
+        return proposal
+
+    def order(self, kind: Kind, target: str, ttl: int = 600) -> Proposal:
+        return self.execute(self.propose(kind, target, ttl))
+
+    def sign(self, decision: Any, proposal: Proposal, *signers: LocalAccount) -> list[Any]:
+        message = decision_message(decision, proposal, words(proposal), self.domain)
+        return [(s.address, bytes(s.sign_message(message).signature)) for s in signers]
+
+    def lease(self, **other: Any) -> Lease:
+        made = Lease(
+            agent=self.people.agent.address,
+            model=MODEL,
+            blocks=5,
+            isolations=1,
+            revocations=0,
+            max_criticality=1,
+            max_ttl=1800,
+            expires=self.evm.now + 3600,
+            nonce=next(self.nonces),
+        )
+        return replace(made, **other)
+
+    def sign_lease(self, lease: Lease, *signers: LocalAccount) -> list[Any]:
+        message = lease_message(lease, self.domain)
+        return [(s.address, bytes(s.sign_message(message).signature)) for s in signers]
+
+    def grant(self, **other: Any) -> Lease:
+        lease = self.lease(**other)
+        signatures = self.sign_lease(lease, *self.people.operators[:2])
+        self.send("grantLease", lease.abi(), signatures, sender=self.people.stranger)
+        return lease
+
+    def id(self, proposal: Proposal) -> bytes:
+        return proposal.id(self.domain)
+
+    def status(self, proposal: Proposal) -> str:
+        return STATUS[self.view("stateOf", proposal.abi())[0]]
+
+    @property
+    def last(self) -> Emitted:
+        return self.contract.events[-1]
+
+
+STATUS = (
+    "NONE",
+    "PENDING",
+    "READY",
+    "LIVE",
+    "EXPIRED",
+    "RELEASED",
+    "SUPERSEDED",
+    "REJECTED",
+    "VETOED",
+    "LAPSED",
+)
+REASON = (
+    "NONE",
+    "MALFORMED_TARGET",
+    "UNKNOWN_TARGET",
+    "PROTECTED_TARGET",
+    "RULE_REFUSES",
+    "TTL_OUT_OF_RANGE",
+    "BUDGET_SPENT",
+)
+
+
+def words(proposal: Proposal) -> Words:
+    """What the inventory says of a target: the readable half of a signature."""
+    if proposal.kind is Kind.BLOCK:
+        key = int.from_bytes(proposal.target)
+        return Words(network_text(proposal.target), "", network_criticality(key))
+    if proposal.kind is Kind.ISOLATE:
+        name = next(name for name in ASSETS if name_key(name) == proposal.target)
+        return Words(name, ASSETS[name][0], ASSETS[name][1])
+    name = next(name for name in CREDENTIALS if name_key(name) == proposal.target)
+    return Words(name, "", CREDENTIALS[name][0])
+
+
+def make_gate(people: People, now: int = NOW, chain_id: int = CHAIN_ID) -> Gate:
+    """Deployed and not configured; the governor may act without delay."""
+    evm = Evm(now, chain_id)
+    governor = people.governor.address
+    manager = evm.deploy(artifact("AccessManager"), governor, sender=governor)
+    contract = evm.deploy(artifact("Gate"), manager.address, sender=governor)
+    return Gate(evm, contract, manager, people)
+
+
+def configure(gate: Gate) -> Gate:
+    """With the tables above."""
+    people = gate.people
+    gate.govern("setLimits", LIMITS)
+    gate.govern("setRoles", people.agent.address, AGENT)
+    for operator in people.operators:
+        gate.govern("setRoles", operator.address, OPERATOR)
+    gate.govern("setRoles", people.guardian.address, GUARDIAN)
+    gate.govern("setRoles", people.enforcer.address, ENFORCER)
+    for (kind, criticality), rule in RULES.items():
+        gate.govern("setRule", int(kind), criticality, rule)
+    for name, (zone, criticality, protected) in ASSETS.items():
+        gate.govern("setAsset", name, zone, criticality, protected)
+    for name, (criticality, protected) in CREDENTIALS.items():
+        gate.govern("setCredential", name, criticality, protected)
+    for network in PROTECTED:
+        gate.govern("setProtectedNetwork", network_key(network).to_bytes(32), True)
+    gate.govern("setModel", MODEL, CARD, True)
+    return gate
+
+
+class refused:
+    """`with refused("GateNoLease", agent.address):` asserts the error and its arguments."""
+
+    def __init__(self, name: str, *args: Any) -> None:
+        self._name = name
+        self._args = tuple(a.lower() if isinstance(a, str) else a for a in args)
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: Any, error: BaseException | None, __: Any) -> bool:
+        assert isinstance(error, Reverted), f"expected {self._name}, got {error!r}"
+        assert (error.name, error.values) == (self._name, self._args)
+        return True
