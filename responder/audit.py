@@ -59,7 +59,8 @@ class AuditSource(Source, Protocol):
 def audit(source: AuditSource, evidence: EvidenceStore | None = None) -> AuditReport:
     """Checks the whole history up to the final block. Raises AuditFailed naming the first fault.
 
-    With an evidence store, every proposal's bundle must be there and match its hash.
+    With an evidence store, every proposal's bundle and every receipt's read-back must be there
+    and match its hash.
     """
     return _Auditor(source, evidence).run()
 
@@ -275,10 +276,12 @@ class _Auditor:
         self._quorum(event, signatures, message, limits.lease_quorum)
 
     def _on_ReceiptFiled(self, event: Event, args: Any) -> None:
-        case_id, enforcer, _, _ = args
+        case_id, enforcer, _, digest = args
         self._require(
             event, self._ledger.has_role(enforcer, Role.ENFORCER), f"{enforcer} was no enforcer"
         )
         executed = self._ledger.cases[case_id].executed_at
         self._require(event, executed is not None, "a receipt for what never executed")
         self._report.receipts += 1
+        if self._evidence is not None:
+            self._evidence.get(digest)

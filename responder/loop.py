@@ -276,20 +276,23 @@ class Responder:
 
     def _enforce(self, now: float) -> None:
         desired = [self._order(case) for case in self.final.containment(now)]
-        for result in reconcile(self._enforcer, desired, now):
-            case = self.ledger.cases.get(result.order_id)
-            if case is None:
-                continue
-            last = case.receipts[-1] if case.receipts else None
+        stated = {c.id: c.receipts[-1] for c in self.ledger.cases.values() if c.receipts}
+        known = {case_id: Outcome(receipt.outcome) for case_id, receipt in stated.items()}
+        for result in reconcile(self._enforcer, desired, now, known):
+            last = stated.get(result.order_id)
             if last and (last.outcome, last.digest) == (result.outcome, result.digest):
                 continue
-            if result.outcome is Outcome.REVERTED and last is None:
-                continue  # ended before it was ever enforced: nothing to state
-            log.info(
-                "receipt %s for %s: %s", result.outcome.name, case.id.hex()[:12], result.detail
+            self._evidence.put(result.readback)  # so that the receipt can be checked later
+            self._clients.enforcer.file_receipt(
+                result.order_id, int(result.outcome), result.digest
             )
-            self._clients.enforcer.file_receipt(case.id, int(result.outcome), result.digest)
             self._sent += 1
+            log.info(
+                "receipt %s for %s: %s",
+                result.outcome.name,
+                result.order_id.hex()[:12],
+                result.detail,
+            )
 
     def _order(self, case: Case) -> Order:
         index = (

@@ -153,7 +153,8 @@ class Timeline:
     def _add(self, when: float, kind: str, text: str) -> None:
         self._rows.append((when, kind, text))
         if not self._quiet and self._live is None:
-            self._console.print(f"{stamp(when)}  {kind:<9} {escape(text)}", highlight=False)
+            line = f"{stamp(when)}  {kind:<9} {escape(text)}"
+            self._console.print(line, highlight=False, soft_wrap=True)
 
     def _render(self) -> Group:
         table = Table.grid(padding=(0, 2))
