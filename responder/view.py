@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
 
+from eth_utils.address import to_checksum_address
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -148,7 +149,7 @@ class Timeline:
         return f"{readable(case.proposal.kind, case.words)} [{case.id.hex()[:8]}]"
 
     def _who(self, account: str) -> str:
-        return self._names.get(account, account[:10])
+        return self._names.get(to_checksum_address(account), account[:10])
 
     def _add(self, when: float, kind: str, text: str) -> None:
         self._rows.append((when, kind, text))
