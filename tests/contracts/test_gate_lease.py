@@ -1,0 +1,217 @@
+"""The autonomy lease: within it, and only within it, a proposal executes at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scene import AGENT, CARD, GUARDIAN, MODEL, OPERATOR, Gate, People, refused
+
+from policies.actions import Kind
+
+
+def spent(gate: Gate) -> tuple[int, ...]:
+    return tuple(gate.view("leaseOf", gate.people.agent.address)[3])
+
+
+def is_live(gate: Gate) -> bool:
+    return gate.view("leaseOf", gate.people.agent.address)[0] != bytes(32)
+
+
+def test_a_lease_is_granted_by_signatures(gate: Gate, people: People) -> None:
+    lease = gate.grant()
+    id_ = gate.view("leaseDigest", lease.abi())
+    assert gate.last.name == "LeaseGranted"
+    assert gate.last.args["id"] == id_
+    assert gate.last.args["lease"][1:] == lease.abi()[1:]
+    assert len(gate.last.args["signatures"]) == 2
+    expected = (id_, lease.expires, lease.budgets, (0, 0, 0))
+    assert gate.view("leaseOf", people.agent.address) == expected
+
+
+def test_under_a_lease_a_proposal_executes_at_once(gate: Gate, people: People) -> None:
+    lease = gate.grant()
+    proposal = gate.propose(Kind.BLOCK, "203.0.113.9/32", ttl=600)
+    proposed, executed = gate.contract.events[-2:]
+    assert (proposed.name, proposed.args["quorum"]) == ("Proposed", 0)
+    assert executed.name == "Executed"
+    assert executed.args["lease"] == gate.view("leaseDigest", lease.abi())
+    assert gate.status(proposal) == "LIVE"
+    assert spent(gate) == (1, 0, 0)
+
+
+def test_a_spent_budget_ends_autonomy_for_that_kind(gate: Gate) -> None:
+    gate.grant(blocks=2, isolations=1)
+    statuses = [
+        gate.status(gate.propose(Kind.BLOCK, f"203.0.113.{host}/32")) for host in range(1, 4)
+    ]
+    assert statuses == ["LIVE", "LIVE", "PENDING"]
+    assert gate.status(gate.propose(Kind.ISOLATE, "web")) == "LIVE"
+    assert gate.status(gate.propose(Kind.ISOLATE, "files")) == "PENDING"
+    assert spent(gate) == (2, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("terms", "kind", "target", "ttl"),
+    [
+        ({"max_criticality": 0}, Kind.ISOLATE, "files", 600),
+        ({"max_ttl": 599}, Kind.BLOCK, "203.0.113.9/32", 600),
+        ({"revocations": 0}, Kind.REVOKE, "ssh:deploy", 600),
+        ({"isolations": 5, "max_criticality": 3}, Kind.ISOLATE, "mail", 600),  # not leasable
+        ({"max_criticality": 3}, Kind.BLOCK, "203.0.113.0/24", 600),  # not leasable
+    ],
+)
+def test_outside_its_terms_a_lease_does_nothing(
+    gate: Gate, terms: dict[str, Any], kind: Kind, target: str, ttl: int
+) -> None:
+    gate.grant(**terms)
+    assert gate.status(gate.propose(kind, target, ttl)) == "PENDING"
+    assert spent(gate) == (0, 0, 0)
+
+
+def test_a_lease_is_for_one_model(gate: Gate) -> None:
+    other = b"\x09" * 32
+    gate.govern("setModel", other, CARD, True)
+    gate.grant()
+    proposal = gate.propose(Kind.BLOCK, "203.0.113.9/32", model=other)
+    assert gate.status(proposal) == "PENDING"
+
+
+def test_a_lease_overrides_no_guardrail(gate: Gate) -> None:
+    gate.grant(isolations=5, max_criticality=3)
+    with refused("GateRefused", 3):
+        gate.propose(Kind.ISOLATE, "gateway")
+
+
+def test_a_lease_expires(gate: Gate, people: People) -> None:
+    gate.grant(expires=gate.evm.now + 60)
+    gate.evm.advance(59)
+    assert gate.status(gate.propose(Kind.BLOCK, "203.0.113.9/32")) == "LIVE"
+    gate.evm.advance(1)
+    assert not is_live(gate)
+    assert gate.status(gate.propose(Kind.BLOCK, "203.0.113.9/32")) == "PENDING"
+    with refused("GateNoLease", people.agent.address):
+        gate.send("endLease", people.agent.address, sender=people.guardian)
+
+
+def test_a_guardian_ends_a_lease_for_good(gate: Gate, people: People) -> None:
+    lease = gate.grant()
+    id_ = gate.view("leaseDigest", lease.abi())
+    gate.send("endLease", people.agent.address, sender=people.guardian)
+    assert gate.last.name == "LeaseEnded"
+    assert gate.last.args == {"id": id_, "guardian": people.guardian.address.lower()}
+    assert not is_live(gate)
+    signatures = gate.sign_lease(lease, *people.operators[:2])
+    with refused("GateLeaseUsed", id_):
+        gate.send("grantLease", lease.abi(), signatures, sender=people.stranger)
+
+
+def test_revoking_a_signer_takes_the_lease_back(gate: Gate, people: People) -> None:
+    gate.grant()
+    gate.govern("setRoles", people.operators[0].address, 0)
+    assert not is_live(gate)
+    assert gate.status(gate.propose(Kind.BLOCK, "203.0.113.9/32")) == "PENDING"
+
+
+def test_a_lease_taken_back_may_be_ended_before_its_signer_returns(
+    gate: Gate, people: People
+) -> None:
+    gate.grant()
+    gate.govern("setRoles", people.operators[0].address, 0)
+    gate.send("endLease", people.agent.address, sender=people.guardian)
+    gate.govern("setRoles", people.operators[0].address, OPERATOR)
+    assert not is_live(gate)
+
+
+def test_a_lease_with_a_signer_to_spare_survives_one(gate: Gate, people: People) -> None:
+    lease = gate.lease()
+    signatures = gate.sign_lease(lease, *people.operators[:3])
+    gate.send("grantLease", lease.abi(), signatures, sender=people.stranger)
+    gate.govern("setRoles", people.operators[0].address, 0)
+    assert is_live(gate)
+
+
+def test_an_agent_has_one_lease(gate: Gate) -> None:
+    first = gate.grant()
+    with refused("GateLeaseLive", gate.view("leaseDigest", first.abi())):
+        gate.grant()
+
+
+def test_a_lease_taken_back_makes_room_for_another(gate: Gate, people: People) -> None:
+    gate.grant(blocks=1)
+    gate.propose(Kind.BLOCK, "203.0.113.9/32")
+    gate.govern("setRoles", people.operators[0].address, 0)
+    lease = gate.lease(blocks=7)
+    signatures = gate.sign_lease(lease, *people.operators[1:3])
+    gate.send("grantLease", lease.abi(), signatures, sender=people.stranger)
+    assert spent(gate) == (0, 0, 0)
+
+
+# ---------------------------------------------------------------- what grants nothing
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        {"blocks": 0, "isolations": 0, "revocations": 0},
+        {"max_ttl": 0},
+        {"max_criticality": 4},
+        {"expires": 1},
+        {"expires": 2**63},
+    ],
+)
+def test_bad_terms_are_refused(gate: Gate, terms: dict[str, int]) -> None:
+    with refused("GateBadLease"):
+        gate.grant(**terms)
+
+
+def test_the_longest_lease_is_bounded(gate: Gate) -> None:
+    with refused("GateBadLease"):
+        gate.grant(expires=gate.evm.now + 86401)
+    gate.grant(expires=gate.evm.now + 86400)
+
+
+def test_a_lease_is_for_an_agent(gate: Gate, people: People) -> None:
+    with refused("GateMissingRole", people.stranger.address, AGENT):
+        gate.grant(agent=people.stranger.address)
+
+
+def test_a_lease_is_for_an_active_model(gate: Gate) -> None:
+    with refused("GateModelNotActive", b"\x09" * 32):
+        gate.grant(model=b"\x09" * 32)
+
+
+def test_a_lease_needs_its_quorum(gate: Gate, people: People) -> None:
+    lease = gate.lease()
+    operator = people.operators[0]
+    for signers, error in [
+        ((operator,), ("GateQuorumNotMet", 1, 2)),
+        ((operator, operator), ("GateDuplicateSigner", operator.address)),
+        ((operator, people.guardian), ("GateMissingRole", people.guardian.address, OPERATOR)),
+    ]:
+        with refused(*error):
+            signatures = gate.sign_lease(lease, *signers)
+            gate.send("grantLease", lease.abi(), signatures, sender=people.stranger)
+
+
+def test_signatures_are_over_these_terms(gate: Gate, people: People) -> None:
+    signatures = gate.sign_lease(gate.lease(blocks=1, nonce=1), *people.operators[:2])
+    with refused("GateBadSignature", people.operators[0].address):
+        lease = gate.lease(blocks=1000, nonce=1)
+        gate.send("grantLease", lease.abi(), signatures, sender=people.stranger)
+
+
+def test_only_a_guardian_ends_a_lease(gate: Gate, people: People) -> None:
+    gate.grant()
+    with refused("GateMissingRole", people.operators[0].address, GUARDIAN):
+        gate.send("endLease", people.agent.address, sender=people.operators[0])
+    assert is_live(gate)
+
+
+def test_without_a_lease_there_is_none(gate: Gate, people: People) -> None:
+    nothing = (bytes(32), 0, (0, 0, 0), (0, 0, 0))
+    assert gate.view("leaseOf", people.agent.address) == nothing
+    with refused("GateNoLease", people.agent.address):
+        gate.send("endLease", people.agent.address, sender=people.guardian)
+    tier = gate.view("verdict", people.agent.address, 1, b"\x00" * 32, 60, MODEL)[0]
+    assert tier == 0
