@@ -61,8 +61,12 @@ class Tail:
                 if read is None:
                     break
                 max_bytes -= read
+        except Permanent:
+            if not lines:  # else what was read comes first; the next read meets this again
+                raise
         except OSError as error:
-            raise Temporary(f"cannot read {self.path}: {error.strerror}") from error
+            if not lines:
+                raise Temporary(f"cannot read {self.path}: {error.strerror}") from error
         return lines
 
     def close(self) -> None:

@@ -7,14 +7,12 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.alerts import Alert
 from responder.sensors import FORMATS, MalformedLine, parser
 
-# Slow machines are no finding.
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 formats = pytest.mark.parametrize("format", FORMATS)
 
 _KEYS = [
@@ -60,26 +58,22 @@ def bounded(alert: Alert) -> None:
 
 
 @formats
-@patient
 @given(line=st.binary(max_size=400))
 def test_any_bytes(format: str, line: bytes) -> None:
     survives(format, line)
 
 
 @formats
-@patient
 @given(event=_object)
 def test_any_json_with_familiar_keys(format: str, event: dict[str, Any]) -> None:
     survives(format, json.dumps(event).encode())
 
 
-@patient
 @given(event=_object)
 def test_any_fields_of_an_eve_alert(event: dict[str, Any]) -> None:
     survives("eve", json.dumps({**event, "event_type": "alert"}).encode())
 
 
-@patient
 @given(rule=_object, data=_object, event=_object)
 def test_any_fields_of_a_wazuh_alert(
     rule: dict[str, Any], data: dict[str, Any], event: dict[str, Any]
@@ -88,7 +82,6 @@ def test_any_fields_of_a_wazuh_alert(
     survives("wazuh", json.dumps({**event, "rule": rule, "data": data}).encode())
 
 
-@patient
 @given(row=st.lists(st.text(max_size=300), min_size=4, max_size=8))
 def test_any_ait_row(row: list[str]) -> None:
     survives("ait", ",".join(["1642993260", *row]).encode("utf-8", "surrogatepass"))

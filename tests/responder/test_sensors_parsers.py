@@ -203,9 +203,7 @@ def test_wazuh_credential_only_from_sshd() -> None:
         ),
     ],
 )
-def test_wazuh_tactic_only_when_unambiguous(
-    changes: dict[str, Any], tactic: Tactic | None
-) -> None:
+def test_wazuh_tactic_only_when_unambiguous(changes: dict[str, Any], tactic: Tactic | None) -> None:
     assert read("wazuh", changed(WAZUH, **changes)).tactic is tactic
 
 

@@ -169,6 +169,19 @@ def test_path_through_a_file_is_temporary(log: Path) -> None:
         Tail(log / "below").read()
 
 
+def test_trouble_after_some_lines_does_not_lose_them(log: Path) -> None:
+    append(log, b"one\n")
+    tail = Tail(log)
+    lines(tail)
+    append(log, b"two\n")
+    log.rename(log.with_name("eve.json.1"))
+    log.mkdir()
+    (log / "file").touch()
+    assert lines(tail) == [b"two"]
+    with pytest.raises(Permanent):
+        tail.read()
+
+
 # ---------------------------------------------------------------- feed
 
 
