@@ -86,7 +86,7 @@ class Responder:
         self._inbox = Inbox(settings.inbox)
         domain = clients.agent.domain
         self.ledger = Ledger(domain)  # the head: what is under way
-        self.final = Ledger(domain)  # what is obeyed
+        self.final = Ledger(domain) if settings.confirmations else self.ledger  # what is obeyed
         self._clock: Clock = clock or LedgerClock(self.ledger)
         self._complaints: dict[str, str] = {}
         self._sent = 0
@@ -136,7 +136,8 @@ class Responder:
 
     def _sync(self) -> None:
         self.ledger.sync(self._clients.agent)
-        self.final.sync(self._clients.enforcer)
+        if self.final is not self.ledger:
+            self.final.sync(self._clients.enforcer)
 
     def _ingest(self, now: float) -> None:
         for feed in self._feeds:

@@ -62,7 +62,9 @@ class GateClient:
         confirmations: int = 0,
     ) -> None:
         self._rpc = rpc
-        self._w3 = Web3(HTTPProvider(rpc, request_kwargs={"timeout": _REQUEST_SECONDS}))
+        timeout = {"timeout": _REQUEST_SECONDS}
+        # Cached: the chain id alone, which web3 would ask for before every call.
+        self._w3 = Web3(HTTPProvider(rpc, timeout, cache_allowed_requests=True))
         self._gate = self._w3.eth.contract(
             address=Web3.to_checksum_address(manifest.gate), abi=artifact("Gate")["abi"]
         )
