@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from policies.actions import Action, Kind, network_criticality, network_key
@@ -111,7 +112,7 @@ class Guardrails:
         self.rules, self.limits = dict(rules), limits
         self.assets, self.credentials = assets, credentials
         self.lease: Lease | None = None
-        self._protected = [network_key(text) for text in protected_networks]
+        self._protected = [_span(text) for text in protected_networks]
         self._used: dict[tuple[Kind, int], tuple[int, int]] = {}  # cell -> (window, proposals)
 
     def verdict(self, action: Action, model: bytes, now: float) -> Verdict:
@@ -160,11 +161,11 @@ class Guardrails:
 
     def _network(self, text: str) -> tuple[Reason, int]:
         try:
-            key = network_key(text)
+            first, last, criticality = _span(text)
         except ValueError:
             return Reason.MALFORMED_TARGET, 0
-        hit = any(_overlap(key, other) for other in self._protected)
-        return Reason.PROTECTED_TARGET if hit else Reason.NONE, network_criticality(key)
+        hit = any(first <= end and start <= last for start, end, _ in self._protected)
+        return Reason.PROTECTED_TARGET if hit else Reason.NONE, criticality
 
     def _rule_refusal(self, action: Action, criticality: int, rule: Rule, now: float) -> Reason:
         if not rule.allowed:
@@ -176,11 +177,11 @@ class Guardrails:
         return Reason.NONE
 
 
-def _overlap(one: int, other: int) -> bool:
-    family = one >> 136
-    if family != other >> 136:
-        return False
-    prefix = min(one >> 128 & 0xFF, other >> 128 & 0xFF)
-    shift = (32 if family == 4 else 128) - prefix
-    mask = (1 << 128) - 1
-    return (one & mask) >> shift == (other & mask) >> shift
+@lru_cache(maxsize=65_536)
+def _span(network: str) -> tuple[int, int, int]:
+    """First and last address, families apart, and criticality. Raises ValueError."""
+    key = network_key(network)
+    family, prefix = key >> 136, key >> 128 & 0xFF
+    first = family << 128 | key & ((1 << 128) - 1)
+    last = first | (1 << ((32 if family == 4 else 128) - prefix)) - 1
+    return first, last, network_criticality(key)
