@@ -25,7 +25,7 @@ from policies.picture import Picture
 from policies.policy import Policy
 from responder.approvals import Inbox, Slip, signed_by
 from responder.chain.client import GateClient, Refused
-from responder.chain.ledger import OPEN, Case, Ledger, Role, Status
+from responder.chain.ledger import OPEN, Case, Ledger, ReceiptEntry, Role, Status
 from responder.chain.proposal import Proposal, decision_message, target_key
 from responder.clock import Clock
 from responder.decision import Decision, conditions, decide, standings
@@ -53,7 +53,6 @@ class Clients:
     agent: GateClient  # proposes; sees the head
     relayer: GateClient  # carries signatures, executes what is ready
     enforcer: GateClient  # files receipts; sees final blocks only
-    agent_address: str
 
 
 class LedgerClock:
@@ -157,7 +156,7 @@ class Responder:
                 f"model {self._policy.name} ({model.hex()[:16]}...) is not active on the gate; "
                 "nothing is proposed until it is registered there"
             )
-        agent = self._clients.agent_address
+        agent = self._clients.agent.address
         entities = [entity for entity, _ in self.picture.entities()]
         decisions = decide(
             self._policy,
@@ -187,7 +186,7 @@ class Responder:
             model=self._policy.hash,
             evidence=evidence,
             deadline=int(now) + wait,
-            agent=self._clients.agent_address,
+            agent=self._clients.agent.address,
             nonce=0,  # the evidence names the moment, so no two proposals are alike
         )
         self._clients.agent.propose(proposal)
@@ -277,7 +276,7 @@ class Responder:
 
     def _enforce(self, now: float) -> None:
         desired = [self._order(case) for case in self.final.containment(now)]
-        stated = {c.id: c.receipts[-1] for c in self.ledger.cases.values() if c.receipts}
+        stated = self._stated()
         known = {case_id: Outcome(receipt.outcome) for case_id, receipt in stated.items()}
         for result in reconcile(self._enforcer, desired, now, known):
             last = stated.get(result.order_id)
@@ -294,6 +293,16 @@ class Responder:
                 result.order_id.hex()[:12],
                 result.detail,
             )
+
+    def _stated(self) -> dict[bytes, ReceiptEntry]:
+        """Our own last receipt for each order: another enforcer's says nothing of our point."""
+        ours = self._clients.enforcer.address
+        return {
+            case.id: receipt
+            for case in self.ledger.cases.values()
+            for receipt in case.receipts
+            if receipt.enforcer == ours
+        }
 
     def _order(self, case: Case) -> Order:
         index = (

@@ -116,7 +116,6 @@ def open_responder(settings: Settings) -> Responder:
         agent=client(settings, agent),
         relayer=client(settings, relayer),
         enforcer=client(settings, enforcer, final=True),
-        agent_address=str(agent.address),
     )
     clock: Clock | None = SystemClock() if settings.clock == "system" else None
     return Responder(

@@ -69,6 +69,7 @@ class GateClient:
             address=Web3.to_checksum_address(manifest.gate), abi=artifact("Gate")["abi"]
         )
         self._account = account
+        self.address = "" if account is None else str(account.address)  # whom it sends as
         self._confirmations = confirmations
         self.domain = Domain(manifest.chain_id, self._gate.address)
         self.first_block = manifest.block

@@ -31,7 +31,7 @@ from responder.view import Timeline, stamp, summary
 __all__ = ["demo", "up"]
 
 _SIMULATED_MINUTES = 90
-_SIMULATED_SPEED = 200.0
+_SIMULATED_SPEED = 300.0
 _RECORDED_SPEED = 6000.0
 
 
