@@ -150,7 +150,9 @@ contract Gate is Guardrails {
     {
         bytes32 id = idOf(proposal);
         Entry memory entry = _entries[id];
-        return (_status(id, proposal), _countCurrent(entry.approvals), _quorumOf(proposal), entry.until);
+        status = _status(id, proposal);
+        if (status == Status.PENDING && _isReady(entry, proposal)) status = Status.READY;
+        return (status, _countCurrent(entry.approvals), _quorumOf(proposal), entry.until);
     }
 
     /// @inheritdoc IGate
@@ -237,7 +239,7 @@ contract Gate is Guardrails {
     function _requireOpen(Proposal calldata proposal) private view returns (bytes32 id) {
         id = idOf(proposal);
         Status status = _status(id, proposal);
-        if (status != Status.PENDING && status != Status.READY) revert GateWrongStatus(id, status);
+        if (status != Status.PENDING) revert GateWrongStatus(id, status);
     }
 
     /// @return seat of an operator who has not voted on this proposal
@@ -247,6 +249,7 @@ contract Gate is Guardrails {
         if ((entry.approvals | entry.rejections) & seat != 0) revert GateAlreadyVoted(id, operator);
     }
 
+    /// @dev PENDING stands for READY too: telling them apart costs gas that only `stateOf` has to spend.
     function _status(bytes32 id, Proposal calldata proposal) private view returns (Status) {
         Entry memory entry = _entries[id];
         if (entry.mark == Mark.NONE) return Status.NONE;
@@ -255,8 +258,7 @@ contract Gate is Guardrails {
         if (entry.mark == Mark.SUPERSEDED) return Status.SUPERSEDED;
         if (entry.mark == Mark.EXECUTED) return _isLive(entry) ? Status.LIVE : Status.EXPIRED;
         if (_isRejected(entry, _quorumOf(proposal))) return Status.REJECTED;
-        if (block.timestamp >= proposal.deadline) return Status.LAPSED;
-        return _isReady(entry, proposal) ? Status.READY : Status.PENDING;
+        return block.timestamp >= proposal.deadline ? Status.LAPSED : Status.PENDING;
     }
 
     /// @dev Where the rule of now asks for no one because it refuses, one rejection is enough.

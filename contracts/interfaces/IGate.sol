@@ -80,9 +80,11 @@ interface IGate is IRegistry {
 
     // ============ Events ============
 
-    event Proposed(bytes32 indexed id, Proposal proposal, uint8 quorum);
+    event Proposed(bytes32 indexed id, Proposal proposal, uint8 quorum); // zero: a lease executes it at once
     event Approved(bytes32 indexed id, address indexed operator, bytes signature); // empty: by the operator's own transaction
     event Rejected(bytes32 indexed id, address indexed operator, bytes signature);
+    /// @param until block time plus time to live, or the end of the order it supersedes where that is later
+    /// @param lease zero where people approved
     event Executed(bytes32 indexed id, Kind indexed kind, bytes32 indexed target, uint64 until, bytes32 lease);
     event Vetoed(bytes32 indexed id, address indexed guardian);
     event Released(bytes32 indexed id, Signature[] signatures);
@@ -97,7 +99,7 @@ interface IGate is IRegistry {
     error GateModelNotActive(bytes32 model);
     error GateBadDeadline(uint64 deadline, uint64 earliest, uint64 latest);
     error GateNotProposer(address caller, address agent);
-    error GateWrongStatus(bytes32 id, Status actual);
+    error GateWrongStatus(bytes32 id, Status actual); // PENDING stands for READY too
     error GateAlreadyVoted(bytes32 id, address operator);
     error GateBadSignature(address signer);
     error GateDuplicateSigner(address signer);
@@ -157,7 +159,8 @@ interface IGate is IRegistry {
 
     function leaseDigest(Lease calldata lease) external view returns (bytes32);
 
-    /// @notice What the guardrails say of this action by this agent now.
+    /// @notice What the guardrails say of this action by this agent now; whether it may propose at all, and whether
+    /// the model is active, is asked separately. `approvals` is zero unless the tier is QUORUM.
     function verdict(address agent, Kind kind, bytes32 target, uint32 ttl, bytes32 model)
         external
         view
