@@ -19,7 +19,7 @@ __all__ = ["MODEL", "Containment", "random_guardrails"]
 
 MODEL = b"\x01" * 32  # stands for the model in training
 _WINDOW = 3600
-_REFUSED_FOR = 1800.0  # seconds in which a refusal counts as lately
+_REFUSED_FOR = 3600.0  # seconds for which what was refused is not asked again
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,9 @@ class Containment:
     # ------------------------------------------------------------ the agent's side
 
     def mask(self, entities: Sequence[Entity], now: float) -> np.ndarray:
-        """bool [n]: what may be proposed, by the guardrails, and is not already under way."""
-        busy = self._orders.keys() | self._questions.keys()
+        """bool [n]: what may be proposed, by the guardrails, and is not under way or refused."""
+        refused = {e for e, until in self._refused.items() if until > now}
+        busy = self._orders.keys() | self._questions.keys() | refused
         return np.array(
             [e not in busy and self._verdict(e, now).tier is not Tier.REFUSED for e in entities],
             dtype=np.bool_,

@@ -168,6 +168,12 @@ class CountersignEnv(gym.Env[Obs, np.int64]):
         """bool [1 + max_entities]; "do nothing" is always permitted."""
         return self._mask.copy()
 
+    def deserved(self) -> NDArray[np.bool_]:
+        """bool [max_entities]: the truth about each row, for teachers and evaluation."""
+        result = np.zeros(self._max, dtype=np.bool_)
+        result[: len(self._seen.ids)] = [self._deserved(entity) for entity in self._seen.ids]
+        return result
+
     @property
     def view(self) -> Observation:
         """The same observation as policies take it, without padding."""

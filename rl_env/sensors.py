@@ -100,7 +100,7 @@ class Sensors:
                 self.rules.append(
                     Rule(
                         name=str(9_000_000 + len(self.rules)),
-                        title=f"SIM {activity.title} {i + 1}",
+                        title=f"SIM {activity.title if tactic is not None else 'New value'} {i + 1}",
                         tactic=tactic,
                         severity=float(rng.integers(1, 4)) / 3.0,
                         remote=bool(rng.random() < remote_share),
