@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Any
@@ -22,10 +22,10 @@ from responder.chain.proposal import Words
 from responder.errors import CountersignError
 from responder.evidence import EvidenceStore
 
-__all__ = ["OUTCOMES", "Timeline", "stamp", "summary"]
+__all__ = ["OUTCOMES", "STYLES", "Timeline", "orders", "readable", "sentence", "stamp", "summary"]
 
 OUTCOMES = ("APPLIED", "FAILED", "DRIFTED", "REVERTED")
-_STYLES = {
+STYLES = {
     "alert": "yellow",
     "proposal": "cyan",
     "approval": "green",
@@ -49,6 +49,14 @@ def stamp(seconds: float) -> str:
 def readable(kind: Kind, words: Words) -> str:
     """What an action does, in words."""
     return f"{kind.name} {words.target}" + (f" (zone {words.zone})" if words.zone else "")
+
+
+def sentence(alert: Mapping[str, Any]) -> str:
+    """One alert in a line: sensor, what, and whom it concerns."""
+    ends = [alert.get("host") or alert.get("src", ""), alert.get("dst", "")]
+    where = " -> ".join(end for end in ends if end)
+    title = alert.get("title") or alert["type"]
+    return f"{alert['sensor']}: {title}" + (f" ({where})" if where else "")
 
 
 class Timeline:
@@ -108,8 +116,7 @@ class Timeline:
         except CountersignError:
             bundle = {"alerts": [], "reasons": ["evidence is not here"]}
         for alert in bundle["alerts"][-2:]:
-            title = f"{alert['sensor']}: {alert.get('title') or alert['type']}"
-            self._add(alert["time"], "alert", title)
+            self._add(alert["time"], "alert", sentence(alert))
         minutes = values[2] // 60
         needs = f"needs {quorum} operators" if quorum else "under the lease"
         self._add(event.time, "proposal", f"{what} for {minutes} min, {needs}")
@@ -160,18 +167,32 @@ class Timeline:
     def _render(self) -> Group:
         table = Table.grid(padding=(0, 2))
         for when, kind, text in self._rows[-_ROWS:]:
-            style = _STYLES[kind]
+            style = STYLES[kind]
             table.add_row(stamp(when), Text(kind, style), Text(text, style))
         title = f"Countersign   {stamp(self._now)} UTC   {self.alerts:,} alerts"
         return Group(Panel(table, title=title, border_style="cyan", height=_ROWS + 2))
 
 
-def summary(counts: dict[str, Any]) -> Table:
-    """The closing table."""
-    table = Table(title="Summary", title_justify="left")
-    table.add_column("what")
-    table.add_column("how many", justify="right")
+def summary(counts: Mapping[str, Any]) -> Table:
+    """The closing table of counts; lists are left to `orders`."""
+    table = Table(title="Summary", title_justify="left", show_header=False)
     for key, value in counts.items():
         if not isinstance(value, list):
             table.add_row(key, f"{value:,}" if isinstance(value, int) else str(value))
+    return table
+
+
+def orders(records: Sequence[Mapping[str, Any]]) -> Table:
+    """What was ordered, on whose authority, and what became of it."""
+    table = Table(title="Orders", title_justify="left")
+    for column in ("order", "authority", "from", "to", "status"):
+        table.add_column(column)
+    for record in records:
+        table.add_row(
+            f"{record['kind']} {escape(record['target'])}",
+            record["authority"],
+            stamp(record["from"]),
+            stamp(record["until"]),
+            record["status"].lower(),
+        )
     return table

@@ -26,7 +26,7 @@ from responder.evidence import EvidenceStore
 from responder.sensors import FORMATS
 from responder.settings import DEFAULT_HOME
 from responder.site import OPERATORS, client
-from responder.view import Timeline, stamp, summary
+from responder.view import Timeline, orders, summary
 
 __all__ = ["demo", "up"]
 
@@ -94,7 +94,7 @@ def demo(
     if as_json:
         click.echo(json.dumps(result))
     else:
-        Console().print(summary(result))
+        Console().print(orders(result["ordered"]), summary(result), sep="\n")
     if verdict != "ok":
         raise SystemExit(1)
 
@@ -235,9 +235,10 @@ def _result(ledger: Ledger, timeline: Timeline, verdict: str, seconds: float) ->
                 "target": case.words.target,
                 "from": case.executed_at,
                 "until": case.ended_at,
-                "at": stamp(case.executed_at or 0),
                 "status": ledger.status(case, ledger.block.time).name,
-                "leased": case.lease != bytes(32),
+                "authority": "lease"
+                if case.lease != bytes(32)
+                else f"{len(case.approvals)} signed",
             }
             for case in executed
         ],

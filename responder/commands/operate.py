@@ -17,7 +17,7 @@ from responder.errors import CountersignError, Permanent
 from responder.evidence import EvidenceStore
 from responder.settings import DEFAULT_HOME, Settings
 from responder.site import client
-from responder.view import OUTCOMES, readable, stamp
+from responder.view import OUTCOMES, readable, sentence, stamp
 
 __all__ = ["approve", "pending", "reject", "release", "show", "veto"]
 
@@ -304,8 +304,7 @@ def _print_reasons(bundle: dict[str, Any] | None) -> None:
     for reason in bundle["reasons"]:
         console.print(f"  - {reason}", markup=False, highlight=False)
     for alert in bundle["alerts"][-5:]:
-        title = alert.get("title") or alert["type"]
-        line = f"  {stamp(alert['time'])}  {alert['sensor']}: {title}"
+        line = f"  {stamp(alert['time'])}  {sentence(alert)}"
         console.print(line, markup=False, highlight=False)
 
 
