@@ -83,7 +83,10 @@ def sign(account: LocalAccount, message: SignableMessage) -> bytes:
 
 
 def signed_by(signer: str, message: SignableMessage, signature: bytes) -> bool:
-    """Does this ECDSA signature come from this address?"""
+    """Does this ECDSA signature, of 65 bytes or compact (EIP-2098), come from this address?"""
+    if len(signature) == 64:
+        parity = signature[32] >> 7
+        signature = bytes([*signature[:32], signature[32] & 0x7F, *signature[33:], 27 + parity])
     if len(signature) != 65:
         return False
     try:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from eth_account.messages import SignableMessage, _hash_eip191_message
+from eth_account.messages import SignableMessage
 from eth_utils.address import to_checksum_address
 
 from policies.actions import Action, Kind
@@ -20,7 +20,7 @@ from policies.guardrails import Tier, Verdict
 from responder.approvals import signed_by
 from responder.chain.events import Event
 from responder.chain.ledger import Case, Ledger, Role, Source, Status, to_lease, to_proposal
-from responder.chain.proposal import Decision, decision_message, lease_message
+from responder.chain.proposal import Decision, decision_message, lease_message, message_digest
 from responder.errors import CountersignError, Permanent
 from responder.evidence import EvidenceStore
 
@@ -165,7 +165,7 @@ class _Auditor:
     def _signature(
         self, event: Event, signer: str, message: SignableMessage, signature: bytes
     ) -> None:
-        digest = bytes(_hash_eip191_message(message))
+        digest = message_digest(message)
         holds = signed_by(signer, message, signature) or self._source.is_valid_signature(
             signer, digest, signature, event.block
         )

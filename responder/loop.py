@@ -26,7 +26,12 @@ from policies.policy import Policy
 from responder.approvals import Inbox, Slip, signed_by
 from responder.chain.client import GateClient, Refused
 from responder.chain.ledger import OPEN, Case, Ledger, ReceiptEntry, Role, Status
-from responder.chain.proposal import Proposal, decision_message, target_key
+from responder.chain.proposal import (
+    Proposal,
+    decision_message,
+    message_digest,
+    target_key,
+)
 from responder.clock import Clock
 from responder.decision import Decision, conditions, decide, standings
 from responder.enforcers.base import Enforcer, Order
@@ -233,7 +238,10 @@ class Responder:
 
     def _verifies(self, case: Case, slip: Slip) -> bool:
         message = decision_message(slip.decision, case.proposal, case.words, self.ledger.domain)
-        return signed_by(slip.operator, message, slip.signature_bytes)
+        gate, signature = self._clients.relayer, slip.signature_bytes
+        return signed_by(slip.operator, message, signature) or gate.is_valid_signature(
+            slip.operator, message_digest(message), signature, self.ledger.block.number
+        )
 
     def _carry(self, case: Case, slips: Sequence[Slip]) -> None:
         relayer = self._clients.relayer
@@ -257,8 +265,7 @@ class Responder:
                 self._execute_if_ready(case, len(signatures))
 
     def _execute_if_ready(self, case: Case, fresh: int) -> None:
-        """Saves a tick when these approvals complete the quorum; `_execute` would find it anyway.
-        """
+        """Saves a tick where these approvals complete the quorum; `_execute` would find it too."""
         if self.ledger.current(case.approvals) + fresh >= max(1, self.ledger.needed(case)):
             self._try_execute(case)
 
@@ -275,6 +282,8 @@ class Responder:
             self._complain(f"execute {case.id.hex()[:12]}", logging.WARNING, str(error))
 
     def _enforce(self, now: float) -> None:
+        if self.final.block.number < 0:
+            raise Temporary("no containment is known yet; what is enforced stays as it is")
         desired = [self._order(case) for case in self.final.containment(now)]
         stated = self._stated()
         known = {case_id: Outcome(receipt.outcome) for case_id, receipt in stated.items()}
@@ -283,9 +292,7 @@ class Responder:
             if last and (last.outcome, last.digest) == (result.outcome, result.digest):
                 continue
             self._evidence.put(result.readback)  # so that the receipt can be checked later
-            self._clients.enforcer.file_receipt(
-                result.order_id, int(result.outcome), result.digest
-            )
+            self._clients.enforcer.file_receipt(result.order_id, int(result.outcome), result.digest)
             self._sent += 1
             log.info(
                 "receipt %s for %s: %s",

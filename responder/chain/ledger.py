@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import reduce
 from typing import Any, Protocol
 
 from eth_utils.address import to_checksum_address
@@ -139,9 +140,7 @@ class Ledger:
     def __init__(self, domain: Domain, watch: Callable[[Event], None] = lambda event: None) -> None:
         self.domain = domain
         self._watch = watch
-        self._reset()
-
-    def _reset(self) -> None:
+        self._suspect = False  # events and storage disagreed: build anew
         self.block = Block(-1, 0)
         self.head, self.count = bytes(32), 0
         self.roles: dict[str, int] = {}
@@ -160,27 +159,37 @@ class Ledger:
     # ------------------------------------------------------------ following the chain
 
     def sync(self, source: Source) -> None:
-        """Folds in everything up to the final block. Raises Permanent when events and storage
-        disagree.
+        """Folds in everything up to the final block.
+
+        Raises Permanent when events and storage disagree. The last good state is kept until a
+        later sync has built another from the first block: what is enforced must not vanish because
+        an endpoint lies or the chain was reorganised.
         """
         final = source.final()
-        if final.number <= self.block.number:
-            return
+        if self._suspect:
+            fresh = Ledger(self.domain, self._watch)
+            fresh._extend(source, final)
+            self.__dict__.update(fresh.__dict__)
+        elif final.number > self.block.number:
+            try:
+                self._extend(source, final)
+            except Permanent:
+                self._suspect = True
+                raise
+
+    def _extend(self, source: Source, final: Block) -> None:
         start = max(self.block.number + 1, source.first_block)
         events = list(source.events(start, final.number))
-        head, count = source.audit_head(final.number)
-        try:
-            for event in events:
-                self.apply(event)
-            if (head, count) != (self.head, self.count):
-                raise Permanent(
-                    f"the chain's events and the gate's storage disagree at block {final.number}: "
-                    f"{self.count} events seen, {count} counted by the gate; "
-                    "a reorganisation, or an endpoint that is not to be trusted"
-                )
-        except Permanent:
-            self._reset()  # what was folded in is worth nothing; the next sync starts afresh
-            raise
+        seen = (reduce(link, events, self.head), self.count + len(events))
+        stored = source.audit_head(final.number)
+        if seen != stored:
+            raise Permanent(
+                f"the chain's events and the gate's storage disagree at block {final.number}: "
+                f"{seen[1]} events seen, {stored[1]} counted by the gate; "
+                "a reorganisation, or an endpoint that is not to be trusted"
+            )
+        for event in events:
+            self.apply(event)
         self.block = final
 
     def apply(self, event: Event) -> None:
@@ -230,8 +239,7 @@ class Ledger:
         return Status.READY if enough and self._may_execute(case, now) else Status.PENDING
 
     def _may_execute(self, case: Case, now: float) -> bool:
-        """Agent, model and guardrails as they are now; the budget was spent when it was proposed.
-        """
+        """Agent, model and guardrails as of now; the budget was spent when it was proposed."""
         proposal = case.proposal
         if not self.has_role(proposal.agent, Role.AGENT) or proposal.model not in self.models:
             return False

@@ -21,6 +21,7 @@ __all__ = [
     "Words",
     "decision_message",
     "lease_message",
+    "message_digest",
     "name_key",
     "network_text",
     "target_key",
@@ -176,6 +177,11 @@ def lease_message(lease: Lease, domain: Domain) -> SignableMessage:
         {"Lease": _LEASE_FIELDS},
         dict(zip(names, lease.abi(), strict=True)),
     )
+
+
+def message_digest(message: SignableMessage) -> bytes:
+    """The 32 bytes that are signed: keccak256(0x19, version, domain, struct)."""
+    return bytes(keccak(b"\x19" + message.version + message.header + message.body))
 
 
 def target_key(kind: Kind, target: str) -> bytes:
