@@ -38,6 +38,7 @@ __all__ = ["Conductor", "Recording", "ScriptedOperator"]
 _STALL_SECONDS = 60.0  # wall time without any progress of the responder
 _MAX_RESTARTS = 20
 _SETUP_SECONDS = 3600  # chain time before the first alert, for deployment
+_TAIL_SECONDS = 1800  # chain time after the last alert, for orders to end in
 _OPEN_STEP = 15.0  # seconds of chain time per step while a proposal waits
 _LONGEST_STEP = 300.0
 _STEPS_PER_SECOND = 20  # wall
@@ -134,8 +135,7 @@ class Conductor:
         self._operators: list[ScriptedOperator] = []
 
     def run(self, at_end: Callable[[], None] = lambda: None, forever: bool = False) -> Ledger:
-        """Plays the recording to its end and on until no order lives, or `forever`. Returns the
-        ledger.
+        """Plays the recording and half an hour more, or `forever`. Returns the ledger.
 
         `at_end` is called while the devnet still answers.
         """
@@ -175,14 +175,14 @@ class Conductor:
 
     def _play(self, ledger: Ledger, forever: bool) -> None:
         lines = self._recording.lines
-        end = lines[-1][0]
+        end = lines[-1][0] + _TAIL_SECONDS
         self._now = self._recording.live_from
         while True:
             started = time.monotonic()
             ledger.sync(self._gate)
             waiting = ledger.open_cases(self._now)
             busy = bool(waiting or ledger.containment(self._now))
-            if self._now >= end and not busy and self._fed == len(lines) and not forever:
+            if self._now >= end and not waiting and not forever:
                 return
             self._now = max(self._now + self._step(bool(waiting)), ledger.block.time + 1.0)
             if not busy and self._fed < len(lines):  # nothing happens before the next alert
