@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from scene import MODEL, NOW, REASON, RULES, Gate, People, refused
+from scene import MODEL, NOW, REASON, RULES, STATUS, Gate, People, refused
 
 from policies.actions import Kind, network_key
 from responder.chain.proposal import name_key
@@ -132,6 +132,7 @@ def ready(gate: Gate, kind: Kind, target: str) -> tuple:
 def test_what_was_protected_meanwhile_does_not_execute(gate: Gate, people: People) -> None:
     proposal = ready(gate, Kind.ISOLATE, "web")
     gate.govern("setAsset", "web", "dmz", 0, True)
+    assert gate.view("stateOf", proposal)[0] == STATUS.index("PENDING")
     with refused("GateRefused", REASON.index("PROTECTED_TARGET")):
         gate.send("execute", proposal, sender=people.stranger)
 

@@ -249,6 +249,7 @@ def test_a_revoked_agent_executes_nothing(gate: Gate, people: People) -> None:
     for operator in people.operators[:2]:
         gate.send("approve", proposal.abi(), sender=operator)
     gate.govern("setRoles", people.agent.address, 0)
+    assert gate.status(proposal) == "PENDING"
     with refused("GateMissingRole", people.agent.address, AGENT):
         gate.send("execute", proposal.abi(), sender=people.stranger)
 
