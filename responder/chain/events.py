@@ -70,7 +70,7 @@ def decode_log(log: Mapping[str, Any], time: int) -> Event | None:
             decode([kind], next(indexed))[0] if is_indexed else next(plain)
             for _, kind, is_indexed in inputs
         ]
-    except (DecodingError, StopIteration, OverflowError) as error:
+    except (DecodingError, StopIteration, OverflowError, ValueError) as error:
         raise Permanent(f"the chain returned a malformed {name} log: {error}") from error
     return Event(
         name=name,

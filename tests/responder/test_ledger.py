@@ -1,0 +1,422 @@
+"""The fold is the gate's state, and a source that lies is noticed before anything is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from world import OPERATORS, Wants, World
+
+from policies.actions import Action, Kind
+from responder.chain.client import Block, GateClient
+from responder.chain.events import Event
+from responder.chain.ledger import Ledger, Status
+from responder.chain.proposal import Proposal, target_key
+from responder.errors import Permanent
+
+OPERATOR, AGENT = 2, 1
+
+
+def pending(world: World) -> Proposal:
+    return world.propose()
+
+
+def half(world: World) -> Proposal:
+    proposal = world.propose()
+    world.gate("operator-1").approve(proposal)
+    return proposal
+
+
+def ready(world: World) -> Proposal:
+    proposal = world.propose()
+    world.vote("Approval", proposal, *OPERATORS[:2])
+    return proposal
+
+
+def lapsed(world: World) -> Proposal:
+    proposal = ready(world)
+    world.wait(601)
+    return proposal
+
+
+def last_second(world: World) -> Proposal:
+    proposal = ready(world)
+    world.wait(proposal.deadline - 1 - world.now)
+    return proposal
+
+
+def rejected(world: World) -> Proposal:
+    proposal = half(world)
+    world.vote("Rejection", proposal, "operator-2", "operator-3")
+    return proposal
+
+
+def vetoed(world: World) -> Proposal:
+    proposal = ready(world)
+    world.gate("guardian").veto(proposal)
+    return proposal
+
+
+def live(world: World) -> Proposal:
+    return world.order()
+
+
+def leased(world: World) -> Proposal:
+    world.lease()
+    return world.propose(Kind.BLOCK, "203.0.113.9")
+
+
+def expired(world: World) -> Proposal:
+    proposal = world.order()
+    world.wait(600)
+    return proposal
+
+
+def released(world: World) -> Proposal:
+    proposal = world.order()
+    world.vote("Release", proposal, *OPERATORS[:2])
+    return proposal
+
+
+def superseded(world: World) -> Proposal:
+    first = world.order()
+    world.order()
+    return first
+
+
+def superseded_and_over(world: World) -> Proposal:
+    first = superseded(world)
+    world.wait(700)
+    return first
+
+
+def superseding_a_longer_one(world: World) -> Proposal:
+    world.order(ttl=3600)
+    return world.order(ttl=60)
+
+
+def ready_then_an_operator_goes(world: World) -> Proposal:
+    proposal = ready(world)
+    world.govern("setRoles", world.address("operator-1"), 0)
+    return proposal
+
+
+def ready_then_he_comes_back(world: World) -> Proposal:
+    proposal = ready_then_an_operator_goes(world)
+    world.govern("setRoles", world.address("operator-1"), OPERATOR)
+    return proposal
+
+
+def ready_then_the_agent_goes(world: World) -> Proposal:
+    proposal = ready(world)
+    world.govern("setRoles", world.address("agent"), 0)
+    return proposal
+
+
+def ready_then_the_model_goes(world: World) -> Proposal:
+    proposal = ready(world)
+    world.govern("setModel", Wants.hash, bytes(32), False)
+    return proposal
+
+
+def ready_then_protected(world: World) -> Proposal:
+    proposal = ready(world)
+    world.govern("setAsset", "web", "dmz", 1, True)
+    return proposal
+
+
+def ready_then_a_stricter_rule(world: World) -> Proposal:
+    proposal = ready(world)
+    world.govern("setRule", 1, 1, (True, False, 3, 14400, 10))
+    return proposal
+
+
+def ready_then_a_shorter_rule(world: World) -> Proposal:
+    proposal = ready(world)
+    world.govern("setRule", 1, 1, (True, False, 2, 599, 10))
+    return proposal
+
+
+def ready_then_forbidden(world: World) -> Proposal:
+    proposal = ready(world)
+    world.govern("setRule", 1, 1, (False, False, 0, 0, 0))
+    return proposal
+
+
+def rejected_once_then_forbidden(world: World) -> Proposal:
+    proposal = world.propose()
+    world.vote("Rejection", proposal, "operator-1")
+    world.govern("setRule", 1, 1, (False, False, 0, 0, 0))
+    return proposal
+
+
+def ready_with_the_budget_spent(world: World) -> Proposal:
+    proposal = world.propose(target="db")
+    for _ in range(4):
+        world.propose(target="db")
+    world.vote("Approval", proposal, *OPERATORS[:2])
+    return proposal
+
+
+def rejected_then_a_rejecter_goes(world: World) -> Proposal:
+    proposal = rejected(world)
+    world.govern("setRoles", world.address("operator-3"), 0)
+    return proposal
+
+
+SITUATIONS: list[tuple[Callable[[World], Proposal], Status]] = [
+    (pending, Status.PENDING),
+    (half, Status.PENDING),
+    (ready, Status.READY),
+    (lapsed, Status.LAPSED),
+    (last_second, Status.READY),
+    (rejected, Status.REJECTED),
+    (vetoed, Status.VETOED),
+    (live, Status.LIVE),
+    (leased, Status.LIVE),
+    (expired, Status.EXPIRED),
+    (released, Status.RELEASED),
+    (superseded, Status.SUPERSEDED),
+    (superseded_and_over, Status.SUPERSEDED),
+    (superseding_a_longer_one, Status.LIVE),
+    (ready_then_an_operator_goes, Status.PENDING),
+    (ready_then_he_comes_back, Status.READY),
+    (ready_then_the_agent_goes, Status.PENDING),
+    (ready_then_the_model_goes, Status.PENDING),
+    (ready_then_protected, Status.PENDING),
+    (ready_then_a_stricter_rule, Status.PENDING),
+    (ready_then_a_shorter_rule, Status.PENDING),
+    (ready_then_forbidden, Status.PENDING),
+    (rejected_once_then_forbidden, Status.REJECTED),
+    (ready_with_the_budget_spent, Status.READY),
+    (rejected_then_a_rejecter_goes, Status.PENDING),
+]
+
+
+@pytest.mark.parametrize(
+    ("arrange", "expected"), SITUATIONS, ids=lambda v: getattr(v, "__name__", "")
+)
+def test_status_votes_and_end_are_the_gates(
+    world: World, arrange: Callable[[World], Proposal], expected: Status
+) -> None:
+    proposal = arrange(world)
+    ledger = world.ledger()
+    case = ledger.cases[world.id(proposal)]
+    now = ledger.block.time
+    derived = (
+        ledger.status(case, now),
+        ledger.current(case.approvals),
+        ledger.needed(case),
+        case.until,
+    )
+    view = world.contract.functions.stateOf(proposal.abi())
+    assert derived == tuple(view.call(block_identifier=ledger.block.number))
+    assert derived[0] is expected
+    until = world.contract.functions.orderedUntil(int(proposal.kind), proposal.target)
+    ordered = until.call(block_identifier=ledger.block.number)
+    mine = [c.until for c in ledger.containment(now) if c.proposal.target == proposal.target]
+    assert mine == ([ordered] if ordered else [])
+
+
+def test_lease_and_what_is_spent_of_it_are_the_gates(world: World) -> None:
+    lease = world.lease(blocks=2, isolations=1)
+    world.propose(Kind.BLOCK, "203.0.113.9")
+    world.propose(Kind.ISOLATE, "web")
+    ledger = world.ledger()
+    entry = ledger.live_lease(world.address("agent"), ledger.block.time)
+    view = world.contract.functions.leaseOf(world.address("agent")).call()
+    assert entry is not None
+    assert [entry.id, lease.expires, list(lease.budgets), entry.spent] == list(
+        map(lambda v: list(v) if isinstance(v, tuple | list) else v, view)
+    )
+    assert entry.spent == [1, 1, 0]
+
+
+@pytest.mark.parametrize("end", ["ended", "expired", "signer gone"])
+def test_a_lease_that_is_over_covers_nothing(world: World, end: str) -> None:
+    world.lease()
+    if end == "ended":
+        world.gate("guardian").end_lease(world.address("agent"))
+    elif end == "expired":
+        world.wait(86_400)
+    else:
+        world.govern("setRoles", world.address("operator-2"), 0)
+    ledger = world.ledger()
+    assert ledger.live_lease(world.address("agent"), ledger.block.time) is None
+    assert world.contract.functions.leaseOf(world.address("agent")).call()[0] == bytes(32)
+
+
+def test_mirror_of_the_guardrails_says_what_the_gate_says(world: World) -> None:
+    world.lease(blocks=1)
+    world.propose(Kind.BLOCK, "203.0.113.9")
+    for _ in range(5):
+        world.propose(target="db")
+    ledger, agent = world.ledger(), world.address("agent")
+    now = ledger.block.time
+    asked = [
+        Action(Kind.BLOCK, "203.0.113.10/32", 600),
+        Action(Kind.BLOCK, "10.0.9.7/32", 600),
+        Action(Kind.BLOCK, "10.0.0.0/8", 600),
+        Action(Kind.ISOLATE, "web", 600),
+        Action(Kind.ISOLATE, "web", 14_401),
+        Action(Kind.ISOLATE, "db", 600),
+        Action(Kind.ISOLATE, "vault", 600),
+        Action(Kind.ISOLATE, "nowhere", 600),
+        Action(Kind.REVOKE, "ssh:SHA256:root", 600),
+    ]
+    mirror = ledger.guardrails(agent, now)
+    view = world.contract.functions.verdict
+    for action in asked:
+        target = target_key(action.kind, action.target)
+        said = view(agent, int(action.kind), target, action.ttl, Wants.hash).call()
+        assert tuple(mirror.verdict(action, Wants.hash, now)) == tuple(said), action
+
+
+def test_syncing_step_by_step_gives_what_one_sync_gives(world: World) -> None:
+    gate = world.gate()
+    followed = Ledger(gate.domain)
+    for step in (pending, live, released, lapsed):
+        step(world)
+        followed.sync(gate)
+    at_once = Ledger(gate.domain)
+    at_once.sync(gate)
+    assert (followed.head, followed.count) == (at_once.head, at_once.count)
+    assert followed.cases == at_once.cases
+    assert followed.budget_used == at_once.budget_used
+
+
+def test_a_second_sync_changes_nothing(world: World) -> None:
+    world.order()
+    ledger = world.ledger()
+    before = (ledger.head, ledger.count, dict(ledger.cases))
+    ledger.sync(world.gate())
+    assert (ledger.head, ledger.count, ledger.cases) == before
+
+
+# ---------------------------------------------------------------- sources that lie
+
+
+class Lying:
+    """A real gate whose endpoint tells another story from some block on."""
+
+    def __init__(self, gate: GateClient, story: Callable[[list[Event]], list[Event]]) -> None:
+        self._gate, self._story = gate, story
+        self.domain, self.first_block = gate.domain, gate.first_block
+
+    def final(self) -> Block:
+        return self._gate.final()
+
+    def audit_head(self, block: int) -> tuple[bytes, int]:
+        return self._gate.audit_head(block)
+
+    def events(self, start: int, end: int) -> Iterator[Event]:
+        return iter(self._story(list(self._gate.events(start, end))))
+
+
+def hide(events: list[Event]) -> list[Event]:
+    return [e for e in events if e.name != "Rejected"]
+
+
+def invent(events: list[Event]) -> list[Event]:
+    return [*events, replace(events[-1], args={**events[-1].args})]
+
+
+def reorder(events: list[Event]) -> list[Event]:
+    return [*events[:-2], events[-1], events[-2]]
+
+
+def alter(events: list[Event]) -> list[Event]:
+    return [
+        *events[:-1],
+        replace(events[-1], args={**events[-1].args, "operator": "0x" + "11" * 20}),
+    ]
+
+
+def withhold(events: list[Event]) -> list[Event]:
+    return []
+
+
+@pytest.mark.parametrize("story", [hide, invent, reorder, alter, withhold])
+def test_a_source_that_lies_is_noticed_and_nothing_of_it_is_kept(
+    world: World, story: Callable[[list[Event]], list[Event]]
+) -> None:
+    proposal = world.propose()
+    world.vote("Approval", proposal, "operator-1")
+    world.vote("Rejection", proposal, "operator-2")
+    gate = world.gate()
+    ledger = Ledger(gate.domain)
+    with pytest.raises(Permanent, match=r"disagree|unknown id"):
+        ledger.sync(Lying(gate, story))
+    assert (ledger.cases, ledger.roles, ledger.count) == ({}, {}, 0)
+    ledger.sync(gate)
+    assert world.id(proposal) in ledger.cases
+
+
+@pytest.mark.parametrize("args", [{"kind": 3}, {"target": bytes(32)}, {"id": b"\x09" * 32}])
+def test_an_event_that_the_gate_could_not_have_emitted_is_refused(
+    world: World, args: dict[str, object]
+) -> None:
+    world.order(Kind.BLOCK, "203.0.113.9")
+
+    def story(events: list[Event]) -> list[Event]:
+        return [*events[:-1], replace(events[-1], args={**events[-1].args, **args})]
+
+    gate = world.gate()
+    ledger = Ledger(gate.domain)
+    with pytest.raises(Permanent):
+        ledger.sync(Lying(gate, story))
+    assert ledger.count == 0
+
+
+def test_a_target_that_was_never_registered_has_no_words(world: World) -> None:
+    with pytest.raises(Permanent, match="never registered"):
+        world.ledger().words_of(Kind.ISOLATE, target_key(Kind.ISOLATE, "nowhere"))
+
+
+def test_a_lie_later_on_leaves_the_last_good_state(world: World) -> None:
+    order, gate = world.order(), world.gate()
+    ledger = Ledger(gate.domain)
+    ledger.sync(gate)
+    world.vote("Release", order, *OPERATORS[:2])
+    for _ in range(2):
+        with pytest.raises(Permanent, match="disagree"):
+            ledger.sync(Lying(gate, withhold))
+        assert [c.id for c in ledger.containment(world.now)] == [world.id(order)]
+    ledger.sync(gate)
+    assert ledger.containment(world.now) == []
+
+
+# ---------------------------------------------------------------- by id
+
+
+def test_a_case_is_found_by_a_prefix_of_its_id(world: World) -> None:
+    proposal = world.propose()
+    ledger, wanted = world.ledger(), world.id(proposal)
+    for prefix in (wanted.hex(), "0x" + wanted.hex()[:8].upper()):
+        assert ledger.case(prefix).id == wanted
+
+
+@pytest.mark.parametrize("prefix", ["", "0x", "zz", "00000000"])
+def test_an_unknown_id_says_where_ids_are(world: World, prefix: str) -> None:
+    world.propose()
+    with pytest.raises(
+        Permanent, match=r"no proposal has an id starting with .* `countersign pending --all`"
+    ):
+        world.ledger().case(prefix)
+
+
+def test_an_ambiguous_id_is_refused(world: World) -> None:
+    ids: dict[str, int] = {}
+    for _ in range(9):
+        first = world.id(world.propose(target="web")).hex()[0]
+        ids[first] = ids.get(first, 0) + 1
+        if ids[first] > 1:
+            break
+    else:
+        for _ in range(9):
+            first = world.id(world.propose(Kind.BLOCK, "203.0.113.9")).hex()[0]
+            ids[first] = ids.get(first, 0) + 1
+    double = next(first for first, count in ids.items() if count > 1)
+    with pytest.raises(Permanent, match=f"proposals have an id starting with '{double}'"):
+        world.ledger().case(double)

@@ -1,0 +1,355 @@
+"""A small site on a devnet of its own: what the tests of the live side stand on."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from eth_account.signers.local import LocalAccount
+from web3 import HTTPProvider, Web3
+
+from policies.actions import Kind
+from policies.inventory import Asset, Credential, Inventory
+from policies.observation import ENTITY_COLUMNS, Observation
+from policies.policy import NOTHING, Policy, Scores
+from responder.approvals import Inbox, Slip, load_key, new_key, sign
+from responder.chain.client import GateClient
+from responder.chain.deployment import Manifest
+from responder.chain.devnet import Devnet
+from responder.chain.events import artifact
+from responder.chain.ledger import Case, Ledger, Status
+from responder.chain.proposal import (
+    Decision,
+    Lease,
+    Proposal,
+    decision_message,
+    lease_message,
+    target_key,
+)
+from responder.clock import Clock
+from responder.enforcers.dryrun import DryRunEnforcer
+from responder.loop import Clients, Responder
+from responder.policy import load_policy
+from responder.settings import FeedSettings, Settings
+from responder.site import OPERATORS, client, prepare
+from responder.store import Cache
+
+GENESIS = 1_800_000_000
+CARD = bytes(32)
+SENDERS = ("deployer", "agent", "relayer", "enforcer", "guardian", *OPERATORS)
+INVENTORY = Inventory(
+    assets=(
+        Asset("desk", "office", 0, addresses=("10.0.2.10",)),
+        Asset("web", "dmz", 1, addresses=("10.0.1.10",)),
+        Asset("db", "core", 2, addresses=("10.0.3.10",)),
+        Asset("plant", "core", 3, addresses=("10.0.3.20",)),
+        Asset("vault", "core", 1, protected=True, addresses=("10.0.3.30",)),
+    ),
+    credentials=(Credential("ssh:SHA256:alice", 1), Credential("ssh:SHA256:root", 1, True)),
+    protected_networks=("10.0.9.0/24",),
+)
+
+
+class Wants:
+    """A policy that wants what it is told, of what there is evidence against."""
+
+    name = "wants"
+    hash = hashlib.sha256(b"wants").digest()
+
+    def __init__(self, *targets: str) -> None:
+        self.targets = list(targets)
+
+    def scores(self, observation: Observation) -> Scores:
+        scores = np.full(len(observation.ids) + 1, -1.0, dtype=np.float32)
+        scores[NOTHING] = 0.0
+        column = ENTITY_COLUMNS.index("evidence_total")
+        for i, entity in enumerate(observation.ids):
+            if entity.id in self.targets and observation.entities[i, column] > 0:
+                scores[i + 1] = len(self.targets) - self.targets.index(entity.id)
+        return scores
+
+
+def eve_line(
+    time: float,
+    signature: int = 1,
+    src: str = "203.0.113.9",
+    dst: str = "10.0.1.10",
+    title: str = "ET EXPLOIT Something",
+) -> bytes:
+    """One alert as Suricata writes it."""
+    record = {
+        "timestamp": datetime.fromtimestamp(time, UTC).isoformat(),
+        "event_type": "alert",
+        "src_ip": src,
+        "dest_ip": dst,
+        "alert": {"signature_id": signature, "signature": title, "severity": 1},
+    }
+    return json.dumps(record).encode() + b"\n"
+
+
+def deployment(keys: dict[str, str], models: Iterable[bytes], delay: int = 1) -> dict[str, Any]:
+    """The default guardrails, under a governor whose delay tests can wait for."""
+    defaults = yaml.safe_load((files("responder") / "defaults.yaml").read_text("utf-8"))
+    return {
+        "governor": {"address": keys["governor"], "delay": delay},
+        "agents": [keys["agent"]],
+        "operators": [keys[name] for name in OPERATORS],
+        "guardians": [keys["guardian"]],
+        "enforcers": [keys["enforcer"]],
+        **defaults,
+        "models": [{"hash": "0x" + m.hex(), "card": "0x" + CARD.hex()} for m in models],
+        "inventory": "inventory.yaml",
+    }
+
+
+def found(home: Path, devnet: Devnet, inventory: Inventory = INVENTORY) -> Settings:
+    """Deploys a gate with its people and rules on a running devnet."""
+    settings = Settings(
+        home=home,
+        rpc=devnet.url,
+        manifest=home / "manifest.json",
+        inventory=home / "inventory.yaml",
+        feeds=(FeedSettings(home / "feed.log", "eve"),),
+        policy="playbook",
+        tick=0.02,
+        clock="chain",
+    )
+    names = ("governor", "stranger", *SENDERS)
+    keys = {name: new_key(settings.keys / f"{name}.json") for name in names}
+    for name in ("governor", "stranger"):
+        devnet.fund(keys[name], 10**19)
+    models = [load_policy("playbook").hash, Wants.hash]
+    plan = yaml.safe_dump(deployment(keys, models), sort_keys=False)
+    (home / "deployment.yaml").write_text(plan, "utf-8")
+    return prepare(settings, devnet, inventory)
+
+
+@dataclass
+class World:
+    """One test's view of a site: its own home folder, the same chain and people."""
+
+    settings: Settings
+    devnet: Devnet
+    inventory: Inventory = INVENTORY
+    _ledger: Ledger | None = None
+    _keys: dict[str, LocalAccount] = field(default_factory=dict)
+    _nonce: int = 0
+
+    @staticmethod
+    def at(home: Path, site: Settings, devnet: Devnet, base: Ledger) -> World:
+        """The site seen from a fresh home folder; `base` is its ledger just after deployment."""
+        (home / "keys").symlink_to(site.keys)
+        settings = replace(site, home=home, feeds=(FeedSettings(home / "feed.log", "eve"),))
+        settings.dump()
+        return World(settings, devnet, _ledger=copy.deepcopy(base))
+
+    # ------------------------------------------------------------ people
+
+    def key(self, name: str) -> LocalAccount:
+        if name not in self._keys:
+            self._keys[name] = load_key(self.settings.keys / f"{name}.json")
+        return self._keys[name]
+
+    def address(self, name: str) -> str:
+        return str(self.key(name).address)
+
+    def gate(self, name: str | None = None) -> GateClient:
+        return client(self.settings, None if name is None else self.key(name))
+
+    # ------------------------------------------------------------ the chain
+
+    @property
+    def w3(self) -> Web3:
+        return Web3(HTTPProvider(self.settings.rpc))
+
+    @property
+    def contract(self) -> Any:
+        address = Manifest.load(self.settings.manifest).gate
+        return self.w3.eth.contract(
+            address=Web3.to_checksum_address(address), abi=artifact("Gate")["abi"]
+        )
+
+    def ledger(self) -> Ledger:
+        gate = self.gate()
+        if self._ledger is None:
+            self._ledger = Ledger(gate.domain)
+        self._ledger.sync(gate)
+        return self._ledger
+
+    @property
+    def now(self) -> int:
+        return self.gate().head().time
+
+    def wait(self, seconds: int) -> None:
+        """Chain time passes."""
+        self.devnet.mine_at(self.now + seconds)
+
+    def govern(self, function: str, *args: Any) -> None:
+        """A change of the rules by the governor, after its delay."""
+        manifest, governor = Manifest.load(self.settings.manifest), self.key("governor")
+        manager = self.w3.eth.contract(
+            address=Web3.to_checksum_address(manifest.manager), abi=artifact("AccessManager")["abi"]
+        )
+        call = self.contract.get_function_by_name(function)(*args)
+        data = call.build_transaction({"gas": 1, "gasPrice": 1, "chainId": 1})["data"]
+        self._send(manager.functions.schedule(self.contract.address, data, 0), governor)
+        self.wait(5)
+        self._send(call, governor)
+
+    def _send(self, call: Any, account: LocalAccount) -> None:
+        w3, sender = self.w3, account.address
+        nonce = w3.eth.get_transaction_count(sender)
+        signed = account.sign_transaction(call.build_transaction({"from": sender, "nonce": nonce}))
+        receipt = w3.eth.wait_for_transaction_receipt(
+            w3.eth.send_raw_transaction(signed.raw_transaction), poll_latency=0.02
+        )
+        assert receipt["status"] == 1
+
+    # ------------------------------------------------------------ proposals and votes
+
+    def proposal(
+        self,
+        kind: Kind = Kind.ISOLATE,
+        target: str = "web",
+        ttl: int = 600,
+        wait: int = 600,
+        model: bytes = Wants.hash,
+        evidence: bytes = bytes(32),
+    ) -> Proposal:
+        self._nonce += 1
+        return Proposal(
+            kind,
+            target_key(kind, target),
+            ttl,
+            model,
+            evidence,
+            self.now + wait,
+            self.address("agent"),
+            self._nonce,
+        )
+
+    def propose(self, *args: Any, **kwargs: Any) -> Proposal:
+        proposal = self.proposal(*args, **kwargs)
+        self.gate("agent").propose(proposal)
+        return proposal
+
+    def id(self, proposal: Proposal) -> bytes:
+        return proposal.id(self.gate().domain)
+
+    def case(self, proposal: Proposal) -> Case:
+        return self.ledger().cases[self.id(proposal)]
+
+    def status(self, proposal: Proposal) -> Status:
+        ledger = self.ledger()
+        return ledger.status(ledger.cases[self.id(proposal)], ledger.block.time)
+
+    def signature(self, decision: Decision, proposal: Proposal, name: str) -> tuple[str, bytes]:
+        ledger = self.ledger()
+        words = ledger.words_of(proposal.kind, proposal.target)
+        message = decision_message(decision, proposal, words, ledger.domain)
+        return self.address(name), sign(self.key(name), message)
+
+    def vote(self, decision: Decision, proposal: Proposal, *names: str) -> None:
+        """Relays these operators' signatures."""
+        relayer = self.gate("relayer")
+        send = {
+            "Approval": relayer.approve_by_sig,
+            "Rejection": relayer.reject_by_sig,
+            "Release": relayer.release,
+        }[decision]
+        send(proposal, [self.signature(decision, proposal, name) for name in names])
+
+    def order(self, *args: Any, **kwargs: Any) -> Proposal:
+        """Proposed, approved by two, executed."""
+        proposal = self.propose(*args, **kwargs)
+        self.vote("Approval", proposal, *OPERATORS[:2])
+        self.gate("relayer").execute(proposal)
+        return proposal
+
+    def slip(self, decision: Decision, proposal: Proposal, name: str) -> Slip:
+        address, signature = self.signature(decision, proposal, name)
+        return Slip(decision, self.id(proposal).hex(), address, signature.hex())
+
+    def put(self, *slips: Slip) -> None:
+        for slip in slips:
+            Inbox(self.settings.inbox).put(slip)
+
+    def lease(self, blocks: int = 5, isolations: int = 0, **changes: Any) -> Lease:
+        """Granted by two operators."""
+        self._nonce += 1
+        lease = Lease(
+            self.address("agent"),
+            Wants.hash,
+            blocks,
+            isolations,
+            0,
+            1,
+            7200,
+            self.now + 86_400,
+            self._nonce,
+        )
+        lease = replace(lease, **changes)
+        message = lease_message(lease, self.gate().domain)
+        signers = [self.key(name) for name in OPERATORS[:2]]
+        signatures = [(str(k.address), sign(k, message)) for k in signers]
+        self.gate("relayer").grant_lease(lease, signatures)
+        return lease
+
+    # ------------------------------------------------------------ the responder
+
+    def feed(self, *lines: bytes) -> None:
+        with self.settings.feeds[0].path.open("ab") as feed:
+            feed.writelines(lines)
+
+    def alerts(self, *hosts: str, kinds: int = 3) -> None:
+        """A few different alerts on each of these addresses."""
+        now = self.now
+        self.feed(*(eve_line(now, n, dst=host) for host in hosts for n in range(1, kinds + 1)))
+
+    def clients(self) -> Clients:
+        return Clients(
+            self.gate("agent"),
+            self.gate("relayer"),
+            client(self.settings, self.key("enforcer"), final=True),
+        )
+
+    def responder(
+        self,
+        policy: Policy | None = None,
+        clients: Clients | None = None,
+        clock: Clock | None = None,
+    ) -> Responder:
+        """A responder on this home, as `countersign run` makes it."""
+        settings = self.settings
+        return Responder(
+            settings,
+            self.inventory,
+            policy or Wants("web"),
+            clients or self.clients(),
+            DryRunEnforcer(settings.home / "enforced.json"),
+            Cache(settings.database),
+            clock,
+        )
+
+    def enforced(self) -> list[str]:
+        """What the dry-run enforcer holds, whatever its end."""
+        path = self.settings.home / "enforced.json"
+        stored = json.loads(path.read_bytes())["elements"] if path.exists() else []
+        return sorted(value for _, value, _ in stored)
+
+    def refused_slips(self) -> dict[str, str]:
+        """Reasons by file name."""
+        aside = self.settings.inbox / "refused"
+        return {p.name.removesuffix(".reason"): p.read_text() for p in aside.glob("*.reason")}
+
+    def targets(self) -> Sequence[str]:
+        return [case.words.target for case in self.ledger().cases.values()]
