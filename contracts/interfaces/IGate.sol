@@ -53,7 +53,7 @@ interface IGate is IRegistry {
         bytes32 target; // key of an asset or credential, or a packed network
         uint32 ttl; // seconds the order lasts from execution
         bytes32 model; // hash of the model that chose it
-        bytes32 evidence; // hash of the evidence bundle
+        bytes32 evidence; // SHA-256 of the canonical evidence bundle
         uint64 deadline; // Unix seconds; approvals and execution end here
         address agent;
         uint256 nonce; // unordered
@@ -143,7 +143,7 @@ interface IGate is IRegistry {
 
     // ============ Receipts ============
 
-    /// @param digest keccak256 of what the enforcer read back.
+    /// @param digest SHA-256 of the canonical JSON of what the enforcer read back.
     function fileReceipt(bytes32 id, Outcome outcome, bytes32 digest) external;
 
     // ============ Views ============

@@ -85,7 +85,7 @@ interface IRegistry {
     /// @notice No network that overlaps a protected one can be blocked.
     function setProtectedNetwork(bytes32 network, bool isProtected) external;
 
-    /// @param card keccak256 of the model card.
+    /// @param card SHA-256 of the model card.
     function setModel(bytes32 model, bytes32 card, bool active) external;
 
     function setRule(Kind kind, uint8 criticality, Rule calldata rule) external;
