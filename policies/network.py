@@ -1,8 +1,10 @@
-"""The learned policy: numpy inference over any number of entities, from a model folder that names itself.
+"""The learned policy: numpy inference over any number of entities, from a model folder that names
+itself.
 
-A model folder holds `model.safetensors` (weights), `manifest.json` (what they are) and `card.md` (for people). The
-model's hash is SHA-256 over the canonical manifest (sorted keys, no spaces, UTF-8), a newline, and the bytes of the
-weights file; the gate takes proposals only of models whose hash is registered. `card.md` is not hashed.
+A model folder holds `model.safetensors` (weights), `manifest.json` (what they are) and `card.md`
+(for people). The model's hash is SHA-256 over the canonical manifest (sorted keys, no spaces,
+UTF-8), a newline, and the bytes of the weights file; the gate takes proposals only of models whose
+hash is registered. `card.md` is not hashed.
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why one choice got its score. `columns`: name, value and how much the lead changes without it."""
+    """Why one choice got its score. `columns`: name, value and how much the lead changes without
+    it.
+    """
 
     lead: float  # score above "do nothing"
     runner_up: int  # index of the best other choice
@@ -84,7 +88,9 @@ def tensor_shapes(hidden: int) -> dict[str, tuple[int, ...]]:
 
 
 class LearnedPolicy:
-    """One shared network per entity, pooled over all of them: permuting the entities permutes the scores."""
+    """One shared network per entity, pooled over all of them: permuting the entities permutes the
+    scores.
+    """
 
     def __init__(self, manifest: dict[str, Any], weights: dict[str, Array], digest: bytes) -> None:
         self.manifest = manifest
@@ -138,8 +144,7 @@ class LearnedPolicy:
             runner_up=runner_up,
             runner_up_lead=float(others[runner_up] - others[NOTHING]),
             columns=tuple(
-                (ENTITY_COLUMNS[columns[i]], float(row[columns[i]]), float(moved[i]))
-                for i in order
+                (ENTITY_COLUMNS[columns[i]], float(row[columns[i]]), float(moved[i])) for i in order
             ),
         )
 

@@ -1,4 +1,4 @@
-"""The playbook: what a careful defender would write by hand, as a baseline for the learned policy."""
+"""The playbook: what a careful defender would write by hand, to compare the learned policy with."""
 
 from __future__ import annotations
 
@@ -32,7 +32,9 @@ class Thresholds:
 
 
 class Playbook:
-    """Isolates what stands clearly above its neighbours, blocks who touches many, revokes keys in use by intruders."""
+    """Isolates what stands clearly above its neighbours, blocks who touches many, revokes keys in
+    use by intruders.
+    """
 
     name = "playbook"
 

@@ -1,4 +1,5 @@
-"""The simulated site: network, attackers, sensors and operators, the Gymnasium environment, training and evaluation.
+"""The simulated site: network, attackers, sensors and operators, the Gymnasium environment,
+training and evaluation.
 
 Importing this package registers `Countersign-v0` with Gymnasium. Training alone needs torch.
 """

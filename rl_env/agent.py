@@ -1,4 +1,6 @@
-"""The torch side of the learned policy: the entity network as a policy of sb3-contrib's MaskablePPO, and its export."""
+"""The torch side of the learned policy: the entity network as a policy of sb3-contrib's
+MaskablePPO, and its export.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,8 @@ class EntityNetwork(BaseFeaturesExtractor):
     """Observation -> [logits of "do nothing" and each entity, pooled entities, context]."""
 
     def __init__(self, observation_space: spaces.Dict, hidden: int = 64) -> None:
-        rows, columns = observation_space["entities"].shape
-        context = observation_space["context"].shape[0]
+        rows, columns = observation_space["entities"].shape or ()
+        (context,) = observation_space["context"].shape or ()
         self.choices, self.summary = 1 + rows, 2 * hidden + context
         super().__init__(observation_space, self.choices + self.summary)
         self.hidden = hidden
@@ -38,8 +40,15 @@ class EntityNetwork(BaseFeaturesExtractor):
         self.entity = nn.ModuleList([nn.Linear(3 * hidden, hidden), nn.Linear(hidden, 1)])
         self.nothing = nn.ModuleList([nn.Linear(self.summary, hidden), nn.Linear(hidden, 1)])
 
+    def hesitate(self) -> None:
+        """An untrained agent's start: all entities alike, and nothing preferred to any of them."""
+        for head in (self.entity[1], self.nothing[1]):
+            assert isinstance(head, nn.Linear)
+            nn.init.orthogonal_(head.weight, gain=0.01)
+            head.bias.data.fill_(_CAUTION if head is self.nothing[1] else 0.0)
+
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
-        """entities [batch, n, F], context [batch, G], present [batch, n] -> [batch, features_dim]."""
+        """entities [batch, n, F], context [batch, G], present [batch, n] -> [batch, features]."""
         entities, context = observations["entities"], observations["context"]
         present = observations["present"].unsqueeze(2)
         # Only rows that some sample of the batch uses are worth computing; the rest is padding.
@@ -97,23 +106,22 @@ class EntityPolicy(MaskableActorCriticPolicy):
         super().__init__(*args, **kwargs)
 
     def _build_mlp_extractor(self) -> None:
-        self.mlp_extractor = _Heads(self.features_extractor)
+        self.mlp_extractor = _Heads(self.features_extractor)  # type: ignore[assignment]
 
     def _build(self, lr_schedule: Any) -> None:
         super()._build(lr_schedule)
         self.action_net = nn.Identity()
-        for head in (self.features_extractor.entity[1], self.features_extractor.nothing[1]):
-            nn.init.orthogonal_(head.weight, gain=0.01)
-        nn.init.constant_(self.features_extractor.nothing[1].bias, _CAUTION)
-        self.optimizer = self.optimizer_class(
-            self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs
-        )
+        self.features_extractor.hesitate()
+        learning = {"lr": lr_schedule(1), **self.optimizer_kwargs}
+        self.optimizer = self.optimizer_class(self.parameters(), **learning)
 
 
 def export(
     network: EntityNetwork, folder: Path, name: str, facts: dict[str, Any]
 ) -> dict[str, Any]:
-    """Writes model.safetensors and manifest.json; returns the manifest. `facts` go into it as they are."""
+    """Writes model.safetensors and manifest.json; returns the manifest. `facts` go into it as they
+    are.
+    """
     tensors = network.tensors()
     expected = tensor_shapes(network.hidden)
     if {k: tuple(v.shape) for k, v in tensors.items()} != expected:

@@ -1,7 +1,7 @@
 """What happens at a simulated site: intruders, harmless scanners and housekeeping.
 
-Every actor is a generator that is resumed once a minute, so that a life reads as a story from top to bottom.
-Actors know the truth; the agent only ever sees what the sensors report of it.
+Every actor is a generator that is resumed once a minute, so that a life reads as a story from top
+to bottom. Actors know the truth; the agent only ever sees what the sensors report of it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator as Rng
 
 from rl_env.network import Network, external_addresses
-from rl_env.sensors import STEP, Report, Sensors
+from rl_env.sensors import Report, Sensors
 
 __all__ = ["CLEAN", "FOOTHOLD", "KINDS", "OBJECTIVE", "ROOT", "Barriers", "Story", "Truth"]
 
@@ -112,7 +112,7 @@ class Story:
             yield from _wait(int(rng.integers(0, 10)))
             target = int(rng.choice(exposed))
             if not self._barriers.blocked(address) and not self._barriers.isolated(target):
-                self._say("probe", target, peer=address, share=rng.uniform(0.1, 0.5))
+                self._say("probe", target, peer=address, share=rng.uniform(0.05, 0.3))
             yield
 
     # ------------------------------------------------------------ the intruder
@@ -157,7 +157,7 @@ class Story:
             yield from self._sweep(self._address)
             yield from _wait(int(rng.integers(0, 3)))
         asset = int(rng.choice(exposed))
-        strength = rng.uniform(0.7, 1.3)
+        strength = rng.uniform(0.6, 1.3)
         self.truth.target = asset
         for _ in range(int(rng.integers(1, 4))):
             if not (yield from self._door(asset)):
@@ -228,7 +228,7 @@ class Story:
     def _sweep(self, address: str) -> _Life:
         """Looks at most exposed machines, once or in a few rounds."""
         rng = self._rng
-        depth = rng.uniform(0.6, 1.2)
+        depth = rng.uniform(0.5, 1.1)
         exposed = [t for t in np.flatnonzero(self._network.exposed) if rng.random() < 0.9]
         if rng.random() < 0.3:  # what the firewall lets through reaches inner machines, too
             inner = np.flatnonzero(~self._network.exposed)

@@ -1,8 +1,12 @@
-"""Commands of this package; `countersign` finds them as entry points and imports one only when it is called."""
+"""Commands of this package; `countersign` finds them as entry points and imports one only when it
+is called.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +15,9 @@ import click
 from policies.network import DEFAULT_MODEL, ModelError
 
 if TYPE_CHECKING:
+    from click._termui_impl import ProgressBar
+    from sb3_contrib import MaskablePPO
+
     from rl_env.train import TrainConfig
 
 __all__ = ["evaluate", "simulate", "train"]
@@ -28,11 +35,12 @@ def train(
 ) -> None:
     """Train an agent and write its model folder."""
     from rl_env.evaluate import table
-    from rl_env.train import TrainConfig, train, write_model
+    from rl_env.train import TrainConfig, write_model
+    from rl_env.train import train as learn
 
     given = {"steps": steps, "seed": seed}
     config = TrainConfig(workers=workers, **{k: v for k, v in given.items() if v is not None})
-    learner = _with_progress(config, train)
+    learner = _with_progress(config, learn)
     click.echo(f"evaluating on {episodes} held-out episodes ...", err=True)
     summaries = write_model(learner, config, out / name, name, episodes)
     click.echo(table(summaries))
@@ -48,7 +56,7 @@ def evaluate(model: Path, episodes: int, as_json: bool) -> None:
     from rl_env.evaluate import HELD_OUT, compare, table
 
     try:
-        with click.progressbar(length=4 * episodes, label="episodes", file=_stderr()) as bar:
+        with click.progressbar(length=4 * episodes, label="episodes", file=sys.stderr) as bar:
             summaries = compare(model, episodes, tell=lambda: bar.update(1))
     except ModelError as error:
         raise click.ClickException(str(error)) from error
@@ -72,7 +80,8 @@ def evaluate(model: Path, episodes: int, as_json: bool) -> None:
 def simulate(out: Path, minutes: int, seed: int, as_json: bool) -> None:
     """Record a simulated network under attack as Suricata EVE lines.
 
-    A day of quiet comes first, for base rates. Writes alerts.eve.json, inventory.yaml and truth.json into --out.
+    A day of quiet comes first, for base rates. Writes alerts.eve.json, inventory.yaml and
+    truth.json into --out.
     """
     from rl_env.simulate import record, write
 
@@ -86,22 +95,21 @@ def simulate(out: Path, minutes: int, seed: int, as_json: bool) -> None:
         click.echo(f"wrote {len(recording.alerts)} alerts to {out}; taken over: {taken}")
 
 
-def _with_progress(config: TrainConfig, train):  # type: ignore[no-untyped-def]
-    with click.progressbar(
-        length=config.steps,
-        label="training",
-        item_show_func=lambda mean: None if mean is None else f"mean return {mean:.1f}",
-        file=_stderr(),
-    ) as bar:
+def _with_progress(
+    config: TrainConfig, learn: Callable[[TrainConfig, Callable[[int, float], None]], MaskablePPO]
+) -> MaskablePPO:
+    def show(value: float | None) -> str | None:
+        return None if value is None else f"{value:.2f}"
+
+    bar: ProgressBar[float] = click.progressbar(
+        length=config.lessons + config.steps, label="training", item_show_func=show, file=sys.stderr
+    )
+    with bar:
         done = 0
 
-        def tell(steps: int, mean: float) -> None:
+        def tell(steps: int, value: float) -> None:
             nonlocal done
-            bar.update(min(steps, config.steps) - done, mean)
-            done = min(steps, config.steps)
+            bar.update(steps - done, value)
+            done = steps
 
-        return train(config, tell)
-
-
-def _stderr():  # type: ignore[no-untyped-def]
-    return click.get_text_stream("stderr")
+        return learn(config, tell)

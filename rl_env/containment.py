@@ -1,4 +1,6 @@
-"""Simulated containment: rules and lease of a random site, questions to operators, orders and their end."""
+"""Simulated containment: rules and lease of a random site, questions to operators, orders and their
+end.
+"""
 
 from __future__ import annotations
 

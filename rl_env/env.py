@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -67,24 +67,22 @@ class Tally:
 class CountersignEnv(gym.Env[Obs, np.int64]):
     """A defender proposes containment on a small network from alerts alone. One step is 60 seconds.
 
-    ## Action Space
-    `Discrete(1 + max_entities)`. 0 does nothing; i + 1 proposes the action of entity i: isolate an asset, revoke a
-    credential, block an address. `action_masks()` and `info["action_mask"]` say what the guardrails would let
-    through and is not already under way; a masked action does nothing.
+    ## Action Space `Discrete(1 + max_entities)`. 0 does nothing; i + 1 proposes the action of
+    entity i: isolate an asset, revoke a credential, block an address. `action_masks()` and
+    `info["action_mask"]` say what the guardrails would let through and is not already under way; a
+    masked action does nothing.
 
-    ## Observation Space
-    `Dict`: `entities` float32 [max_entities, len(ENTITY_COLUMNS)], `context` float32 [len(CONTEXT_COLUMNS)] as
-    `policies.observation` defines them, `present` float32 [max_entities], 1 where a row is an entity.
+    ## Observation Space `Dict`: `entities` float32 [max_entities, len(ENTITY_COLUMNS)], `context`
+    float32 [len(CONTEXT_COLUMNS)] as `policies.observation` defines them, `present` float32
+    [max_entities], 1 where a row is an entity.
 
-    ## Reward
-    The sum of `info["terms"]`: `harm` (taken-over assets that are not isolated, by criticality, and once the
-    intruder's goal), `service` (what users lose by isolations, blocks and revocations), `effort` (people's time per
-    approval asked for).
+    ## Reward The sum of `info["terms"]`: `harm` (taken-over assets that are not isolated, by
+    criticality, and once the intruder's goal), `service` (what users lose by isolations, blocks and
+    revocations), `effort` (people's time per approval asked for).
 
-    ## Starting State
-    A random network of 6 to 24 assets, sensors with random rules and base rates, 1 to 1,000 windows of learned
-    history, random guardrails, lease and operators. A quarter of the episodes is quiet, a quarter has scanners who
-    harm nobody, half have an intruder.
+    ## Starting State A random network of 6 to 24 assets, sensors with random rules and base rates,
+    1 to 1,000 windows of learned history, random guardrails, lease and operators. A quarter of the
+    episodes is quiet, a quarter has scanners who harm nobody, half have an intruder.
 
     ## Episode End
     Terminates when the intruder reaches its goal; truncates after `minutes` steps.
@@ -93,7 +91,7 @@ class CountersignEnv(gym.Env[Obs, np.int64]):
     v0: first version.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - as Gymnasium has it
 
     def __init__(
         self,
@@ -108,7 +106,7 @@ class CountersignEnv(gym.Env[Obs, np.int64]):
         self._kinds, self._weights = kinds, weights or Weights()
         self.action_space = spaces.Discrete(1 + max_entities)
         rows, columns = (max_entities, len(ENTITY_COLUMNS)), (len(CONTEXT_COLUMNS),)
-        self.observation_space = spaces.Dict(
+        self.observation_space = spaces.Dict(  # type: ignore[assignment]
             {
                 "entities": spaces.Box(0.0, 64.0, rows, np.float32),
                 "context": spaces.Box(0.0, 64.0, columns, np.float32),

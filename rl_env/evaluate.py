@@ -22,7 +22,9 @@ _RESAMPLES = 2000
 
 
 class RandomPolicy:
-    """Any permitted choice with equal chance, a fifth of the time; the baseline for "acting at all"."""
+    """Any permitted choice with equal chance, a fifth of the time; the baseline for "acting at
+    all".
+    """
 
     name = "random"
     hash = bytes(32)
@@ -44,7 +46,7 @@ class Summary:
     mean_return: float
     interval: tuple[float, float]  # 95 %, of the mean return
     lost: float  # share of attacked episodes in which the intruder reached the goal
-    contained_minutes: float | None  # median from first entry to full isolation, where there was one
+    contained_minutes: float | None  # median from first entry to full isolation
     contained: float  # share of entered episodes that came to full isolation
     quiet_false_isolations: float  # share of quiet episodes with any false isolation
     scanned_false_isolations: float  # share of merely scanned episodes with any
@@ -107,9 +109,7 @@ def evaluate(
     )
 
 
-def compare(
-    model: Path, episodes: int, tell: Callable[[], None] = lambda: None
-) -> list[Summary]:
+def compare(model: Path, episodes: int, tell: Callable[[], None] = lambda: None) -> list[Summary]:
     """Do-nothing, random, playbook and the learned policy on the same episodes."""
     policies: list[Policy] = [DoNothing(), RandomPolicy(), Playbook(), LearnedPolicy.load(model)]
     return [evaluate(policy, episodes, tell=tell) for policy in policies]

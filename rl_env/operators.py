@@ -23,7 +23,9 @@ class Answer:
 
 
 class Operators:
-    """A shift, drawn per episode. They look before they sign, more or less, and tire of being asked."""
+    """A shift, drawn per episode. They look before they sign, more or less, and tire of being
+    asked.
+    """
 
     def __init__(self, rng: Generator) -> None:
         self._rng = rng
@@ -47,7 +49,7 @@ class Operators:
         return sum(self._approved) / len(self._approved)
 
     def ask(self, right: bool, quorum: int, now: float) -> Answer:
-        """Puts one question. `right`: whether the target deserves it; `quorum`: signatures needed."""
+        """Puts one question. `right`: the target deserves it; `quorum`: signatures needed."""
         rng = self._rng
         self._tired = self._tired * 0.5 ** ((now - self._asked_at) / _REST) + 1.0
         self._asked_at = now

@@ -1,7 +1,8 @@
 """The simulated sensors: what they say about quiet hours, housekeeping, scans and intrusions.
 
-Magnitudes follow what the picture measures on recorded alerts of real test beds: quiet hosts stay below 20 nats,
-housekeeping and mere scans bring 40 to 105, a taken-over server 130 to 230. Everything is drawn anew per episode.
+Magnitudes follow what the picture measures on recorded alerts of real test beds: quiet hosts stay
+below 20 nats, housekeeping and mere scans bring 40 to 105, a taken-over server 130 to 230.
+Everything is drawn anew per episode.
 """
 
 from __future__ import annotations
@@ -41,9 +42,9 @@ ACTIVITIES: dict[str, Activity] = {
         "Administration", 24, (4, 16), (_T.EXECUTION, _T.PERSISTENCE, _T.PRIVILEGE_ESCALATION)
     ),
     "logins": Activity("Failed login", 8, (2, 8), (_T.CREDENTIAL_ACCESS,), burst=3.0),
-    "scan": Activity("Sweep", 16, (3, 13), (_T.RECONNAISSANCE,), ("noise",), 5.0),
+    "scan": Activity("Sweep", 16, (3, 11), (_T.RECONNAISSANCE,), ("noise",), 6.0),
     "probe": Activity(
-        "Vulnerability probe", 26, (8, 20), (_T.RECONNAISSANCE, _T.INITIAL_ACCESS), ("scan",), 7.0
+        "Vulnerability probe", 26, (8, 20), (_T.RECONNAISSANCE, _T.INITIAL_ACCESS), ("scan",), 9.0
     ),
     "entry": Activity("Exploit", 8, (0, 5), (_T.INITIAL_ACCESS, _T.EXECUTION), ("probe",)),
     "escalate": Activity(
@@ -78,7 +79,7 @@ class Sensors:
         self.rules: list[Rule] = []
         self._pools: dict[str, list[int]] = {}
         self._draw_rules(1.0 if always_remote else float(rng.choice((0.0, rng.random(), 1.0))))
-        self._yield = np.exp(rng.normal(0.0, 0.25, network.size))  # how chatty each asset is
+        self._yield = np.exp(rng.normal(0.0, 0.2, network.size))  # how chatty each asset is
         self._draw_rates()
 
     # ------------------------------------------------------------ drawing a site
@@ -100,7 +101,7 @@ class Sensors:
                 self.rules.append(
                     Rule(
                         name=str(9_000_000 + len(self.rules)),
-                        title=f"SIM {activity.title if tactic is not None else 'New value'} {i + 1}",
+                        title=f"SIM {'New value' if tactic is None else activity.title} {i + 1}",
                         tactic=tactic,
                         severity=float(rng.integers(1, 4)) / 3.0,
                         remote=bool(rng.random() < remote_share),
@@ -119,8 +120,8 @@ class Sensors:
             for rule in rng.choice(self._pools["noise"], int(rng.integers(2, 11)), replace=False):
                 live[asset, rule] = np.exp(rng.uniform(np.log(0.002), 0.0))
         mail = rng.random(n) < 0.15
-        live[np.ix_(mail, self._pools["logins"])] = np.exp(rng.uniform(-6.0, -1.5))
-        scans = self._pools["scan"]
+        logins, scans = np.array(self._pools["logins"]), np.array(self._pools["scan"])
+        live[np.ix_(mail, logins)] = np.exp(rng.uniform(-6.0, -1.5))
         background = np.exp(rng.uniform(-9.0, -2.5))
         live[np.ix_(self._network.exposed, scans)] += background * rng.uniform(0.2, 1, len(scans))
         past = live.copy()

@@ -1,6 +1,8 @@
-"""A recorded episode as real Suricata EVE lines: quiet hours to learn base rates from, then what happens.
+"""A recorded episode as real Suricata EVE lines: quiet hours to learn base rates from, then what
+happens.
 
-Nothing answers here: the recording goes on as if nobody contained anything. `truth.json` is for scoring alone.
+Nothing answers here: the recording goes on as if nobody contained anything. `truth.json` is for
+scoring alone.
 """
 
 from __future__ import annotations
@@ -74,7 +76,7 @@ def site() -> Inventory:
 
 
 def record(seed: int, minutes: int = 90, quiet_hours: int = 24) -> Recording:
-    """Quiet hours, then `minutes` with an intruder in them. The same seed gives the same recording."""
+    """Quiet hours, then `minutes` with an intruder in them. Same seed, same recording."""
     rng = np.random.default_rng(seed)
     inventory = site()
     network = from_inventory(inventory, rng)

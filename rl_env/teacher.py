@@ -1,8 +1,9 @@
 """A warm start from a teacher who knows the truth, before reinforcement learning refines it.
 
-Most random choices hurt, so learning from reward alone first learns to do nothing and rarely finds more. The teacher says
-for each entity whether it deserves its action; the network learns that from what it can see, so that a score above
-"do nothing" means "more likely than not". What actions cost and gain is left to reinforcement learning.
+Most random choices hurt, so learning from reward alone first learns to do nothing and rarely finds
+more. The teacher says for each entity whether it deserves its action; the network learns that from
+what it can see, so that a score above "do nothing" means "more likely than not". What actions cost
+and gain is left to reinforcement learning.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from sb3_contrib import MaskablePPO
+from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from torch import Tensor, nn
 
 from policies.actions import Kind
@@ -26,7 +28,9 @@ _STRAY = 0.01  # chance of a random action per step, so that its outcome is seen
 
 @dataclass(frozen=True)
 class Lesson:
-    """A chunk of steps. `deserved`, `open`: bool [steps, max_entities]; the latter says what counts."""
+    """A chunk of steps. `deserved`, `open`: bool [steps, max_entities]; the latter says what
+    counts.
+    """
 
     observations: dict[str, np.ndarray]
     deserved: np.ndarray
@@ -35,7 +39,9 @@ class Lesson:
 
 
 def lessons(seed: int, steps: int, gamma: float, scale: float) -> Iterator[Lesson]:
-    """Chunks of `steps` decisions or a few more, without end: whole episodes played by a tardy teacher."""
+    """Chunks of `steps` decisions or a few more, without end: whole episodes played by a tardy
+    teacher.
+    """
     env, rng = CountersignEnv(), np.random.default_rng(seed)
     env.reset(seed=seed)
     while True:
@@ -66,7 +72,9 @@ def teach(
     caution: float,
     tell: Callable[[int, float], None],
 ) -> None:
-    """Fits the learner's policy and critic. `caution`: how much worse a wrong isolation is than a missed one."""
+    """Fits the learner's policy and critic. `caution`: how much worse a wrong isolation is than a
+    missed one.
+    """
     policy, rng = learner.policy, np.random.default_rng(seed)
     optimizer = torch.optim.Adam(policy.parameters(), lr=1e-3)
     source = lessons(seed, steps, learner.gamma, scale)
@@ -87,7 +95,7 @@ def _episode(env: CountersignEnv, rng: np.random.Generator, rows: list) -> list[
     """Plays one episode into `rows`; returns its rewards."""
     seen, _ = env.reset()
     delay = 0 if rng.random() < 0.3 else int(rng.integers(1, 90))
-    wanted = np.zeros(env.action_space.n - 1, dtype=np.int64)  # steps for which it was deserved
+    wanted = np.zeros(len(env.deserved()), dtype=np.int64)  # steps for which it was deserved
     rewards: list[float] = []
     over = False
     while not over:
@@ -105,7 +113,7 @@ def _episode(env: CountersignEnv, rng: np.random.Generator, rows: list) -> list[
 
 
 def _improve(
-    policy: nn.Module,
+    policy: MaskableActorCriticPolicy,
     optimizer: torch.optim.Optimizer,
     lesson: Lesson,
     part: np.ndarray,
@@ -117,7 +125,8 @@ def _improve(
     lead = logits[:, 1:] - logits[:, :1]
     target = torch.as_tensor(lesson.deserved[part], dtype=torch.float32)
     wrong = nn.functional.binary_cross_entropy_with_logits(lead, target, reduction="none")
-    weight = torch.as_tensor(lesson.open[part], dtype=torch.float32) * _weights(seen, target, caution)
+    weight = _weights(seen, target, caution)
+    weight = weight * torch.as_tensor(lesson.open[part], dtype=torch.float32)
     value = policy.value_net(latent)[:, 0] - torch.as_tensor(lesson.returns[part])
     loss = (wrong * weight).sum() / len(part) + 0.05 * value.square().mean()
     optimizer.zero_grad()

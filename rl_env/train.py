@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import sb3_contrib
 import stable_baselines3
 import torch
@@ -15,7 +16,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
-from rl_env.agent import EntityPolicy, export
+from rl_env.agent import EntityNetwork, EntityPolicy, export
 from rl_env.env import ENVIRONMENT, CountersignEnv
 from rl_env.evaluate import HELD_OUT, Summary, compare, table
 from rl_env.teacher import teach
@@ -29,16 +30,16 @@ __all__ = ["TrainConfig", "train", "write_model"]
 class TrainConfig:
     """Everything that decides a training run. The defaults made the shipped model."""
 
-    lessons: int = 400_000  # decisions seen with the teacher first
+    lessons: int = 350_000  # decisions seen with the teacher first
     caution: float = 1.5  # how much worse the teacher rates a wrong isolation than a missed one
-    steps: int = 500_000  # decisions of reinforcement learning
+    steps: int = 400_000  # decisions of reinforcement learning
     seed: int = 1
     envs: int = 8
     workers: bool = False  # one process per environment
     rollout: int = 512  # decisions per environment and update
     batch: int = 1024
-    epochs: int = 4
-    learning_rate: float = 2e-4  # falls linearly to a tenth
+    epochs: int = 3
+    learning_rate: float = 1e-4  # falls linearly to a tenth
     gamma: float = 0.99
     gae_lambda: float = 0.97
     entropy: float = 0.002
@@ -56,14 +57,14 @@ class Scaled(Monitor):
 
     def __init__(self, env: CountersignEnv, scale: float) -> None:
         super().__init__(env)
-        self._scale = scale
+        self._inner, self._scale = env, scale
 
     def step(self, action: Any) -> Any:
         observation, reward, terminated, truncated, info = super().step(action)
         return observation, float(reward) * self._scale, terminated, truncated, info
 
     def action_masks(self) -> Any:
-        return self.env.unwrapped.action_masks()
+        return self._inner.action_masks()
 
 
 class _OnRollout(BaseCallback):
@@ -77,7 +78,7 @@ class _OnRollout(BaseCallback):
         return True
 
     def _on_rollout_end(self) -> None:
-        episodes = self.model.ep_info_buffer or []
+        episodes: list[dict[str, float]] = list(self.model.ep_info_buffer or ())
         mean = sum(e["r"] for e in episodes) / max(1, len(episodes))
         self._tell(self._before + self.num_timesteps, mean)
 
@@ -88,9 +89,10 @@ def train(
     """Trains from scratch. Same configuration, same machine: same weights."""
     torch.set_num_threads(1)
     stable_baselines3.common.utils.set_random_seed(config.seed)
+    environments = _environments(config)
     learner = MaskablePPO(
         EntityPolicy,
-        _environments(config),
+        environments,
         n_steps=config.rollout,
         batch_size=config.batch,
         n_epochs=config.epochs,
@@ -104,19 +106,17 @@ def train(
         device="cpu",
     )
     chunks = max(1, config.lessons // _CHUNK) if config.lessons else 0
-    teach(
-        learner, config.seed, chunks, _CHUNK, config.reward_scale, config.caution, tell
-    )
+    teach(learner, config.seed, chunks, _CHUNK, config.reward_scale, config.caution, tell)
     if config.steps:
         learner.learn(config.steps, callback=_OnRollout(tell, chunks * _CHUNK))
-    learner.get_env().close()
+    environments.close()
     return learner
 
 
 def write_model(
     learner: MaskablePPO, config: TrainConfig, folder: Path, name: str, episodes: int
 ) -> list[Summary]:
-    """Exports the model, evaluates the exported files on held-out seeds, writes figures and card."""
+    """Exports the model, evaluates the exported files on held-out seeds, writes its card."""
     facts: dict[str, Any] = {
         "environment": ENVIRONMENT,
         "training": asdict(config),
@@ -127,6 +127,7 @@ def write_model(
         },
     }
     network = learner.policy.features_extractor
+    assert isinstance(network, EntityNetwork)
     export(network, folder, name, facts)
     summaries = compare(folder, episodes)
     facts["evaluation"] = {
@@ -140,26 +141,31 @@ def write_model(
 
 
 def _environments(config: TrainConfig) -> VecEnv:
-    makers = [lambda: Scaled(CountersignEnv(), config.reward_scale) for _ in range(config.envs)]
+    def make() -> gym.Env[Any, Any]:
+        return Scaled(CountersignEnv(), config.reward_scale)
+
+    makers = [make] * config.envs
     return SubprocVecEnv(makers) if config.workers else DummyVecEnv(makers)
 
 
 def _card(name: str, config: TrainConfig, summaries: list[Summary], episodes: int) -> str:
     return f"""# Model card: {name}
 
-**What it is.** A policy over assets, credentials and addresses that proposes isolation, revocation or blocking from
-alerts alone. Shared weights per entity, mean and max pooling, {config.hidden} units; runs in numpy on any number of
-entities. Its hash is over `manifest.json` and `model.safetensors`, see `policies/network.py`.
+**What it is.** A policy over assets, credentials and addresses that proposes isolation, revocation
+or blocking from alerts alone. Shared weights per entity, mean and max pooling, {config.hidden}
+units; runs in numpy on any number of entities. Its hash is over `manifest.json` and
+`model.safetensors`, see `policies/network.py`.
 
-**Trained with** MaskablePPO on `{ENVIRONMENT}`, {config.steps:,} decisions of one simulated minute, seed
-{config.seed}. All settings are in `manifest.json`.
+**Trained on** `{ENVIRONMENT}`, one decision per simulated minute: {config.lessons:,} decisions with
+a teacher who knows the truth, then {config.steps:,} of MaskablePPO. Seed {config.seed}; all
+settings are in `manifest.json`.
 
-**Evaluated** on {episodes} episodes with seeds from {HELD_OUT} on, which training never uses. Brackets: 95 % bootstrap
-intervals.
+**Evaluated** on {episodes} episodes with seeds from {HELD_OUT} on, which training never uses.
+Brackets: 95 % bootstrap intervals.
 
 {table(summaries)}
 
-**Meant for** proposing, under guardrails and people's signatures. **Not meant for** acting alone. It knows only what
-sensors report, was trained on simulated sites, and can be misled by whoever can forge alerts; the guardrails'
-budgets bound what that can cost.
+**Meant for** proposing, under guardrails and people's signatures. **Not meant for** acting alone.
+It knows only what sensors report, was trained on simulated sites, and can be misled by whoever can
+forge alerts; the guardrails' budgets bound what that can cost.
 """

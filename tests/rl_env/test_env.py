@@ -147,7 +147,8 @@ def test_reward_is_the_sum_of_its_named_terms(env: CountersignEnv, seed: int) ->
 
 def test_acting_at_random_is_worse_than_doing_nothing(env: CountersignEnv) -> None:
     def mean(choose: Any) -> float:
-        return float(np.mean([sum(s[1] for s in play(env, seed, 150, choose)) for seed in range(8)]))
+        totals = [sum(s[1] for s in play(env, seed, 150, choose)) for seed in range(8)]
+        return float(np.mean(totals))
 
     assert mean(any_permitted(0)) < mean(lambda mask: 0) - 10.0
 
