@@ -20,13 +20,15 @@ from typing import Any
 
 from eth_account.signers.local import LocalAccount
 
+from policies.actions import Kind
 from policies.inventory import Inventory
-from responder.approvals import Inbox, Slip, load_key, sign
+from responder.approvals import Inbox, Slip, keystore_address, load_key, sign
 from responder.chain.devnet import Devnet
 from responder.chain.events import Event
 from responder.chain.ledger import Ledger, Status
-from responder.chain.proposal import decision_message
+from responder.chain.proposal import Lease, decision_message
 from responder.errors import Permanent, Temporary
+from responder.policy import load_policy
 from responder.processes import start, stop
 from responder.sensors import MalformedLine, parser, recorded_lines
 from responder.settings import FeedSettings, Settings
@@ -38,6 +40,8 @@ __all__ = ["Conductor", "Recording", "ScriptedOperator"]
 _STALL_SECONDS = 60.0  # wall time without any progress of the responder
 _MAX_RESTARTS = 20
 _SETUP_SECONDS = 3600  # chain time before the first alert, for deployment
+_LEASED_BLOCKS = 20
+_LEASE_SECONDS = 604_000  # just under the longest that the default limits allow
 _TAIL_SECONDS = 1800  # chain time after the last alert, for orders to end in
 _OPEN_STEP = 15.0  # seconds of chain time per step while a proposal waits
 _LONGEST_STEP = 300.0
@@ -152,7 +156,7 @@ class Conductor:
             self._on_ready(self.settings)
             keys = self.settings.keys
             accounts = [load_key(keys / f"{name}.json") for name in OPERATORS]
-            grant_lease(self.settings, accounts[:2], blocks=20, seconds=604_000)
+            grant_lease(self.settings, accounts[:2], self._lease())
             if self._scripted:
                 self._operators = [
                     ScriptedOperator(name, account, reading)
@@ -170,6 +174,20 @@ class Conductor:
         finally:
             stop(self._responder)
             self._devnet.stop()
+
+    def _lease(self) -> Lease:
+        """The agent may block single addresses on its own; all else it must ask for."""
+        return Lease(
+            agent=keystore_address(self.settings.keys / "agent.json"),
+            model=load_policy(self.settings.policy).hash,
+            blocks=_LEASED_BLOCKS,
+            isolations=0,
+            revocations=0,
+            max_criticality=0,
+            max_ttl=self.settings.ttl[Kind.BLOCK],
+            expires=client(self.settings).head().time + _LEASE_SECONDS,
+            nonce=0,
+        )
 
     # ------------------------------------------------------------ time
 

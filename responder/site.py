@@ -7,6 +7,7 @@ operators' commands open it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -85,23 +86,9 @@ def client(
     return GateClient(settings.rpc, manifest, account, settings.confirmations if final else 0)
 
 
-def grant_lease(
-    settings: Settings, signers: list[LocalAccount], blocks: int, seconds: int
-) -> bytes:
-    """Puts an autonomy lease for blocking single addresses on the chain, signed by these operators.
-    """
+def grant_lease(settings: Settings, signers: Sequence[LocalAccount], lease: Lease) -> bytes:
+    """Puts an autonomy lease on the chain, signed by these operators."""
     relayer = client(settings, load_key(settings.keys / "relayer.json"))
-    lease = Lease(
-        agent=str(load_key(settings.keys / "agent.json").address),
-        model=load_policy(settings.policy).hash,
-        blocks=blocks,
-        isolations=0,
-        revocations=0,
-        max_criticality=0,
-        max_ttl=settings.ttl[0],
-        expires=relayer.head().time + seconds,
-        nonce=relayer.head().number,
-    )
     message = lease_message(lease, relayer.domain)
     return relayer.grant_lease(lease, [(str(s.address), sign(s, message)) for s in signers])
 

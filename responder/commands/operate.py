@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from eth_account.signers.local import LocalAccount
 from rich.console import Console
 from rich.table import Table
 
@@ -19,7 +20,7 @@ from responder.settings import DEFAULT_HOME, Settings
 from responder.site import client
 from responder.view import OUTCOMES, readable, sentence, stamp
 
-__all__ = ["approve", "pending", "reject", "release", "show", "veto"]
+__all__ = ["approve", "open_ledger", "pending", "reject", "release", "show", "unlock", "veto"]
 
 home_option = click.option(
     "--home",
@@ -52,7 +53,7 @@ def pending(home: Path, as_json: bool, everything: bool) -> None:
 
     Example: countersign pending --json
     """
-    ledger = _ledger(Settings.load(home))
+    ledger = open_ledger(Settings.load(home))
     now = ledger.block.time
     cases = list(ledger.cases.values()) if everything else ledger.open_cases(now)
     if as_json:
@@ -84,7 +85,7 @@ def show(proposal_id: str, home: Path, as_json: bool) -> None:
     Example: countersign show 3f9a1c
     """
     settings = Settings.load(home)
-    ledger = _ledger(settings)
+    ledger = open_ledger(settings)
     case = ledger.case(proposal_id)
     evidence = _evidence(settings, case)
     if as_json:
@@ -173,10 +174,10 @@ def veto(
     Example: countersign veto 3f9a1c --as guardian
     """
     settings = Settings.load(home)
-    ledger = _ledger(settings)
+    ledger = open_ledger(settings)
     case = ledger.case(proposal_id)
     _print_fields(ledger, case)
-    account = load_key(_keystore(settings, keystore), _password(settings, keystore, password_file))
+    account = unlock(settings, keystore, password_file)
     if not ledger.has_role(str(account.address), Role.GUARDIAN):
         raise Permanent(f"{account.address} is not a guardian; ask one, or reject as an operator")
     if yes or click.confirm("Stop this proposal?", abort=True):
@@ -197,7 +198,7 @@ def _decide(
     direct: bool,
 ) -> None:
     settings = Settings.load(home)
-    ledger = _ledger(settings)
+    ledger = open_ledger(settings)
     case = ledger.case(proposal_id)
     status = ledger.status(case, ledger.block.time)
     wanted = {Status.LIVE} if decision == "Release" else {Status.PENDING, Status.READY}
@@ -205,7 +206,7 @@ def _decide(
         raise Permanent(f"the proposal is {status.name}; there is nothing left to sign")
     _print_fields(ledger, case)
     _print_reasons(_evidence(settings, case))
-    account = load_key(_keystore(settings, keystore), _password(settings, keystore, password_file))
+    account = unlock(settings, keystore, password_file)
     address = str(account.address)
     if not ledger.has_role(address, Role.OPERATOR):
         raise Permanent(f"{address} is not a current operator of this gate")
@@ -222,12 +223,18 @@ def _decide(
     click.echo("Signed; the responder carries it to the gate.")
 
 
-def _ledger(settings: Settings) -> Ledger:
+def open_ledger(settings: Settings) -> Ledger:
+    """The site's gate as of now."""
     gate = client(settings)
     gate.check()
     ledger = Ledger(gate.domain)
     ledger.sync(gate)
     return ledger
+
+
+def unlock(settings: Settings, name: str, password_file: Path | None) -> LocalAccount:
+    """Decrypts a keystore given by path, or by its name in the site's keys folder."""
+    return load_key(_keystore(settings, name), _password(settings, name, password_file))
 
 
 def _keystore(settings: Settings, name: str) -> Path:
