@@ -12,9 +12,9 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.base import BaseScheduler
@@ -45,6 +45,8 @@ from responder.store import Cache
 __all__ = ["Clients", "LedgerClock", "Responder", "run"]
 
 log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 _RECENT_ALERTS = 400  # kept for evidence bundles
 _LINES_PER_TICK = 20_000
@@ -112,7 +114,7 @@ class Responder:
             self._phase("decide", lambda: self._decide(now))
             self._phase("relay", lambda: self._relay(now))
             self._phase("execute", lambda: self._execute(now))
-        self._phase("enforce", lambda: self._enforce(now))
+        self._phase("enforce", lambda: self._enforce(now, synced))
         self._phase("checkpoint", lambda: self._checkpoint(now))
 
     def _phase(self, name: str, work: Callable[[], None]) -> bool:
@@ -175,8 +177,11 @@ class Responder:
             now,
         )
         self._decided_at = now
-        for decision in decisions:
-            self._propose(decision, now)
+        try:
+            _each(decisions, lambda decision: self._propose(decision, now))
+        except Temporary:
+            self._decided_at = -1.0  # not all of it was said
+            raise
 
     def _propose(self, decision: Decision, now: float) -> None:
         evidence = self._evidence.put(
@@ -212,8 +217,7 @@ class Responder:
                 continue  # not mined here yet, or not ours: it waits
             if self._settle(case, slip, now):
                 by_case.setdefault(case.id, []).append(slip)
-        for case_id, slips in by_case.items():
-            self._carry(self.ledger.cases[case_id], slips)
+        _each(by_case.items(), lambda item: self._carry(self.ledger.cases[item[0]], item[1]))
 
     def _settle(self, case: Case, slip: Slip, now: float) -> bool:
         """Is this slip still to be carried? If not, it is filed away."""
@@ -270,18 +274,15 @@ class Responder:
             self._try_execute(case)
 
     def _execute(self, now: float) -> None:
-        for case in self.ledger.open_cases(now):
-            if self.ledger.status(case, now) is Status.READY:
-                self._try_execute(case)
+        cases = self.ledger.open_cases(now)
+        ready = [c for c in cases if self.ledger.status(c, now) is Status.READY]
+        _each(ready, self._try_execute)
 
     def _try_execute(self, case: Case) -> None:
-        try:
-            self._clients.relayer.execute(case.proposal)
-            self._sent += 1
-        except Refused as error:
-            self._complain(f"execute {case.id.hex()[:12]}", logging.WARNING, str(error))
+        self._clients.relayer.execute(case.proposal)
+        self._sent += 1
 
-    def _enforce(self, now: float) -> None:
+    def _enforce(self, now: float, synced: bool) -> None:
         if self.final.block.number < 0:
             raise Temporary("no containment is known yet; what is enforced stays as it is")
         desired = [self._order(case) for case in self.final.containment(now)]
@@ -290,6 +291,8 @@ class Responder:
         for result in reconcile(self._enforcer, desired, now, known):
             last = stated.get(result.order_id)
             if last and (last.outcome, last.digest) == (result.outcome, result.digest):
+                continue
+            if not synced:  # what was stated already is not known for certain
                 continue
             self._evidence.put(result.readback)  # so that the receipt can be checked later
             self._clients.enforcer.file_receipt(result.order_id, int(result.outcome), result.digest)
@@ -345,14 +348,19 @@ class Responder:
 
     def _restore(self) -> tuple[Picture, list[Feed]]:
         """The picture and the feeds as they were at the last checkpoint, or both from the start."""
-        saved = self._cache.get("picture")
         picture = Picture(self._inventory)
         positions: list[Position | None] = [None] * len(self._settings.feeds)
-        if saved is not None and saved["feeds"] == self._feed_names():
-            picture = Picture.from_json(self._inventory, saved["picture"])
-            positions = [p and Position(**p) for p in saved["positions"]]
-            self._recent.extend(saved["recent"])
-            self._alerts = int(saved["alerts"])
+        saved = self._cache.get("picture")
+        try:
+            if saved is not None and saved["feeds"] == self._feed_names():
+                recent, alerts = list(saved["recent"]), int(saved["alerts"])
+                positions = [p and Position(**p) for p in saved["positions"]]
+                picture = Picture.from_json(self._inventory, saved["picture"])
+                self._recent.extend(recent)
+                self._alerts = alerts
+        except (AttributeError, KeyError, TypeError, ValueError):
+            log.warning("the cache is another version's; the feeds are read again from their start")
+            positions = [None] * len(self._settings.feeds)
         feeds = [
             Feed(Tail(f.path, position), parser(f.format))
             for f, position in zip(self._settings.feeds, positions, strict=True)
@@ -361,6 +369,18 @@ class Responder:
 
     def _feed_names(self) -> list[str]:
         return [f"{f.format}:{f.path}" for f in self._settings.feeds]
+
+
+def _each(items: Iterable[_T], work: Callable[[_T], None]) -> None:
+    """Does the work for every item, though the gate refuses some; the first refusal is raised."""
+    first: Refused | None = None
+    for item in items:
+        try:
+            work(item)
+        except Refused as error:
+            first = first or error
+    if first is not None:
+        raise first
 
 
 def run(responder: Responder, tick: float, watch: Callable[[], bool] = lambda: True) -> None:

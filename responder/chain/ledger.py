@@ -22,7 +22,7 @@ from policies.guardrails import Lease as LeaseBudget
 from responder.chain.client import Block
 from responder.chain.events import Event, link
 from responder.chain.proposal import Domain, Lease, Proposal, Words, network_text
-from responder.errors import Permanent
+from responder.errors import Permanent, Temporary
 
 __all__ = ["AssetEntry", "Case", "LeaseEntry", "Ledger", "Role", "Source", "Status", "Vote"]
 
@@ -161,7 +161,8 @@ class Ledger:
     def sync(self, source: Source) -> None:
         """Folds in everything up to the final block.
 
-        Raises Permanent when events and storage disagree. The last good state is kept until a
+        Raises Temporary while the endpoint is behind what it said before, and
+        Permanent when events and storage disagree. The last good state is kept until a
         later sync has built another from the first block: what is enforced must not vanish because
         an endpoint lies or the chain was reorganised.
         """
@@ -170,6 +171,11 @@ class Ledger:
             fresh = Ledger(self.domain, self._watch)
             fresh._extend(source, final)
             self.__dict__.update(fresh.__dict__)
+        elif final.number < self.block.number:
+            raise Temporary(
+                f"the chain's endpoint went back from block {self.block.number} to {final.number}; "
+                "it lags, or it is another chain"
+            )
         elif final.number > self.block.number:
             try:
                 self._extend(source, final)
