@@ -131,6 +131,7 @@ class Conductor:
             policy=policy,
             tick=0.02,
             clock="chain",
+            management=inventory.protected_networks,
         )
         self._responder: subprocess.Popen[bytes] | None = None
         self._restarts = 0
