@@ -73,7 +73,7 @@ class Wants:
         scores[NOTHING] = 0.0
         column = ENTITY_COLUMNS.index("evidence_total")
         for i, entity in enumerate(observation.ids):
-            if entity.id in self.targets and observation.entities[i, column] > 0:
+            if entity.id in self.targets and observation.entities[i, column] > 0.001:
                 scores[i + 1] = len(self.targets) - self.targets.index(entity.id)
         return scores
 
