@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from policies.inventory import InventoryError
 from responder.errors import CountersignError
 
 __all__ = ["COMMANDS", "LazyGroup", "main"]
@@ -55,7 +56,7 @@ class LazyGroup(click.Group):
         try:
             with _advising(lambda: _entry(ctx.invoked_subcommand or "")):
                 return super().invoke(ctx)
-        except CountersignError as error:
+        except (CountersignError, InventoryError) as error:
             raise click.ClickException(str(error)) from error
 
 

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from responder.chain.ledger import Ledger, Status
 from responder.demo import Conductor, Recording
 from responder.errors import Permanent
 from responder.evidence import EvidenceStore
-from responder.sensors import FORMATS
+from responder.sensors import FORMATS, detect, recorded_lines
 from responder.settings import DEFAULT_HOME
 from responder.site import OPERATORS, client
 from responder.view import Timeline, orders, summary
@@ -33,6 +34,7 @@ __all__ = ["demo", "up"]
 _SIMULATED_MINUTES = 90
 _SIMULATED_SPEED = 300.0
 _RECORDED_SPEED = 6000.0
+_LINES_TO_DETECT = 50
 
 
 def _feed_options(command: Any) -> Any:
@@ -44,9 +46,7 @@ def _feed_options(command: Any) -> Any:
             "--format",
             "format_",
             type=click.Choice(FORMATS),
-            default="eve",
-            show_default=True,
-            help="Of the alerts.",
+            help="Of the alerts; found out from their first lines without it.",
         ),
         click.option("--inventory", type=click.Path(path_type=Path, exists=True)),
         click.option(
@@ -66,7 +66,7 @@ def _feed_options(command: Any) -> Any:
 def demo(
     alerts: Path | None,
     inventory: Path | None,
-    format_: str,
+    format_: str | None,
     speed: float | None,
     seed: int,
     policy: str,
@@ -105,7 +105,7 @@ def demo(
 def up(
     alerts: Path | None,
     inventory: Path | None,
-    format_: str,
+    format_: str | None,
     speed: float | None,
     seed: int,
     policy: str,
@@ -152,14 +152,15 @@ def _recording(
     home: Path,
     alerts: Path | None,
     inventory: Path | None,
-    format_: str,
+    format_: str | None,
     seed: int,
     quiet: bool,
 ) -> tuple[Recording, Inventory]:
     if alerts is not None:
         if inventory is None:
             raise Permanent("recorded alerts need --inventory, the site they were recorded at")
-        return Recording.load(alerts, format_), Inventory.load(inventory)
+        site = Inventory.load(inventory)
+        return Recording.load(alerts, format_ or _detect(alerts)), site
     folder = home / "simulated"
     argv = [sys.executable, "-m", "responder", "simulate", "--out", str(folder)]
     argv += ["--seed", str(seed), "--minutes", str(_SIMULATED_MINUTES)]
@@ -168,6 +169,13 @@ def _recording(
         raise Permanent(f"the simulated network failed: {done.stderr.strip()[-500:]}")
     recording = Recording.load(folder / "alerts.eve.json", "eve", _SIMULATED_MINUTES * 60)
     return recording, Inventory.load(inventory or folder / "inventory.yaml")
+
+
+def _detect(alerts: Path) -> str:
+    found = detect(islice(recorded_lines(alerts), _LINES_TO_DETECT))
+    if found is None:
+        raise Permanent(f"{alerts} looks like none of {', '.join(FORMATS)}; give --format")
+    return found
 
 
 def _conductor(
