@@ -111,7 +111,7 @@ class _Auditor:
         self._require(event, alone, "an agent holds another role")
 
     def _on_Proposed(self, event: Event, args: Any) -> None:
-        case_id, values, _ = args
+        case_id, values, quorum = args
         ledger, proposal = self._ledger, to_proposal(values)
         self._require(event, proposal.id(ledger.domain) == case_id, "id is not its content's hash")
         self._require(event, case_id not in ledger.cases, "proposed twice")
@@ -125,6 +125,7 @@ class _Auditor:
         self._require(
             event, verdict.tier is not Tier.REFUSED, f"guardrails refuse it: {verdict.reason.name}"
         )
+        self._require(event, quorum == verdict.approvals, f"states a quorum of {quorum}")
         self._report.proposals += 1
         if self._evidence is not None:
             self._evidence.get(proposal.evidence)
@@ -150,12 +151,18 @@ class _Auditor:
         self._require(event, not voted, f"{operator} counted twice")
         self._operator(event, operator)
         self._require(event, event.time < case.proposal.deadline, "after the deadline")
+        self._undecided(event, case)
         if signature:
             message = decision_message(decision, case.proposal, case.words, self._ledger.domain)
             self._signature(event, operator, message, signature)
         else:
             sender = to_checksum_address(self._source.sender_of(event.tx))
             self._require(event, sender == operator, f"sent by {sender}, counted for {operator}")
+
+    def _undecided(self, event: Event, case: Case) -> None:
+        decided = case.executed_at is not None or case.vetoed_at is not None
+        status = self._ledger.status(case, event.time)
+        self._require(event, not decided, f"it was {status.name}")
 
     def _operator(self, event: Event, account: str) -> None:
         self._require(
@@ -250,8 +257,7 @@ class _Auditor:
         self._require(
             event, self._ledger.has_role(guardian, Role.GUARDIAN), f"{guardian} was no guardian"
         )
-        executed = self._ledger.cases[case_id].executed_at
-        self._require(event, executed is None, "vetoed after execution")
+        self._undecided(event, self._ledger.cases[case_id])
 
     def _on_LeaseEnded(self, event: Event, args: Any) -> None:
         _, guardian = args
@@ -268,12 +274,18 @@ class _Auditor:
         self._quorum(event, signatures, message, self._ledger.limits.release_quorum)
 
     def _on_LeaseGranted(self, event: Event, args: Any) -> None:
-        _, values, signatures = args
-        lease, limits = to_lease(values), self._ledger.limits
+        lease_id, values, signatures = args
+        ledger, lease = self._ledger, to_lease(values)
+        message = lease_message(lease, ledger.domain)
+        self._require(event, message_digest(message) == lease_id, "id is not its content's hash")
+        self._require(event, lease_id not in ledger.leases, "granted twice")
+        self._require(event, ledger.has_role(lease.agent, Role.AGENT), f"{lease.agent} is no agent")
+        self._require(event, lease.model in ledger.models, "its model was not active")
+        live = ledger.live_lease(lease.agent, event.time)
+        self._require(event, live is None, "the agent's last lease was still live")
         left = lease.expires - event.time
-        self._require(event, 0 < left <= limits.max_lease, "it lasts too long")
-        message = lease_message(lease, self._ledger.domain)
-        self._quorum(event, signatures, message, limits.lease_quorum)
+        self._require(event, 0 < left <= ledger.limits.max_lease, "it lasts too long")
+        self._quorum(event, signatures, message, ledger.limits.lease_quorum)
 
     def _on_ReceiptFiled(self, event: Event, args: Any) -> None:
         case_id, enforcer, _, digest = args

@@ -329,10 +329,18 @@ class Ledger:
     def _on_AssetSet(self, event: Event, args: Any) -> None:
         key, name, zone, criticality, protected = args
         self.assets[key] = AssetEntry(name, zone, criticality, protected)
+        self._reword(Kind.ISOLATE, key)
 
     def _on_CredentialSet(self, event: Event, args: Any) -> None:
         key, name, criticality, protected = args
         self.credentials[key] = AssetEntry(name, "", criticality, protected)
+        self._reword(Kind.REVOKE, key)
+
+    def _reword(self, kind: Kind, target: bytes) -> None:
+        """The gate reads zone and criticality anew at every step; so do signatures."""
+        for case in self.cases.values():
+            if (case.proposal.kind, case.proposal.target) == (kind, target):
+                case.words = self.words_of(kind, target)
 
     def _on_NetworkProtected(self, event: Event, args: Any) -> None:
         network, protected = args

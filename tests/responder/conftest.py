@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,12 +36,27 @@ def base_ledger(site: Settings, devnet: Devnet) -> Ledger:
     return World(site, devnet).ledger()
 
 
+@contextmanager
+def _undone(site: Settings, devnet: Devnet, base: Ledger, folder: Path) -> Iterator[World]:
+    ask = Web3(HTTPProvider(devnet.url)).provider.make_request
+    snapshot = ask("evm_snapshot", [])["result"]  # type: ignore[arg-type]
+    home = folder / "home"
+    home.mkdir()
+    yield World.at(home, site, devnet, base)
+    assert ask("evm_revert", [snapshot])["result"]  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def module_world(
+    site: Settings, devnet: Devnet, base_ledger: Ledger, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """The site just after its deployment, for a history that a module's tests only read."""
+    with _undone(site, devnet, base_ledger, tmp_path_factory.mktemp("module")) as world:
+        yield world
+
+
 @pytest.fixture
 def world(site: Settings, devnet: Devnet, base_ledger: Ledger, tmp_path: Path) -> Iterator[World]:
     """The site just after its deployment; what a test does to the chain is undone."""
-    ask = Web3(HTTPProvider(devnet.url)).provider.make_request
-    snapshot = ask("evm_snapshot", [])["result"]  # type: ignore[arg-type]
-    home = tmp_path / "home"
-    home.mkdir()
-    yield World.at(home, site, devnet, base_ledger)
-    assert ask("evm_revert", [snapshot])["result"]  # type: ignore[arg-type]
+    with _undone(site, devnet, base_ledger, tmp_path) as world:
+        yield world

@@ -159,6 +159,12 @@ def ready_with_the_budget_spent(world: World) -> Proposal:
     return proposal
 
 
+def ready_then_more_critical(world: World) -> Proposal:
+    proposal = ready(world)
+    world.govern("setAsset", "web", "core", 3, False)
+    return proposal
+
+
 def rejected_then_a_rejecter_goes(world: World) -> Proposal:
     proposal = rejected(world)
     world.govern("setRoles", world.address("operator-3"), 0)
@@ -190,6 +196,7 @@ SITUATIONS: list[tuple[Callable[[World], Proposal], Status]] = [
     (ready_then_forbidden, Status.PENDING),
     (rejected_once_then_forbidden, Status.REJECTED),
     (ready_with_the_budget_spent, Status.READY),
+    (ready_then_more_critical, Status.PENDING),
     (rejected_then_a_rejecter_goes, Status.PENDING),
 ]
 
