@@ -16,7 +16,7 @@ IN_PROJECT_HOME = mkdir -p "$(CACHE)/home" && HOME="$(CACHE)/home"
 LIVE := .venv/live.stamp node_modules/live.stamp
 DEV := .venv/dev.stamp node_modules/dev.stamp
 
-.PHONY: help demo test test-slow lint train evaluate lock clean
+.PHONY: help demo test test-slow lint train evaluate bench-gas lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -41,6 +41,9 @@ train: $(DEV) ## train a policy on the simulator
 
 evaluate: $(DEV) ## compare the trained policy with the baselines on held-out seeds
 	$(BIN)/countersign evaluate
+
+bench-gas: $(DEV) ## what an order costs in gas, beside Safe and Timelock
+	$(BIN)/python scripts/bench_gas.py
 
 lock: $(CACHE)/lock/bin/uv ## bring the locks in line with pyproject.toml and package.json
 	UV_CACHE_DIR="$(CACHE)/uv"; export UV_CACHE_DIR; \
