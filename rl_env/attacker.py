@@ -112,7 +112,7 @@ class Story:
             yield from _wait(int(rng.integers(0, 10)))
             target = int(rng.choice(exposed))
             if not self._barriers.blocked(address) and not self._barriers.isolated(target):
-                self._say("probe", target, peer=address, share=rng.uniform(0.05, 0.3))
+                self._say("probe", target, peer=address, share=rng.uniform(0.05, 0.25))
             yield
 
     # ------------------------------------------------------------ the intruder
@@ -157,7 +157,7 @@ class Story:
             yield from self._sweep(self._address)
             yield from _wait(int(rng.integers(0, 3)))
         asset = int(rng.choice(exposed))
-        strength = rng.uniform(0.6, 1.3)
+        strength = rng.uniform(0.7, 1.3)
         self.truth.target = asset
         for _ in range(int(rng.integers(1, 4))):
             if not (yield from self._door(asset)):
@@ -230,9 +230,9 @@ class Story:
         rng = self._rng
         depth = rng.uniform(0.5, 1.1)
         exposed = [t for t in np.flatnonzero(self._network.exposed) if rng.random() < 0.9]
-        if rng.random() < 0.3:  # what the firewall lets through reaches inner machines, too
-            inner = np.flatnonzero(~self._network.exposed)
-            exposed += [t for t in inner if rng.random() < 0.5]
+        if rng.random() < 0.45:  # what the firewall lets through reaches inner machines, too
+            inner, share = np.flatnonzero(~self._network.exposed), rng.uniform(0.2, 1.0)
+            exposed += [t for t in inner if rng.random() < share]
         for _ in range(int(rng.integers(1, 4))):
             if self._barriers.blocked(address):
                 return

@@ -7,6 +7,7 @@ Everything is drawn anew per episode.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +43,7 @@ ACTIVITIES: dict[str, Activity] = {
         "Administration", 24, (4, 16), (_T.EXECUTION, _T.PERSISTENCE, _T.PRIVILEGE_ESCALATION)
     ),
     "logins": Activity("Failed login", 8, (2, 8), (_T.CREDENTIAL_ACCESS,), burst=3.0),
-    "scan": Activity("Sweep", 16, (3, 11), (_T.RECONNAISSANCE,), ("noise",), 6.0),
+    "scan": Activity("Sweep", 16, (4, 10), (_T.RECONNAISSANCE,), ("noise",), 6.0),
     "probe": Activity(
         "Vulnerability probe", 26, (8, 20), (_T.RECONNAISSANCE, _T.INITIAL_ACCESS), ("scan",), 9.0
     ),
@@ -79,7 +80,7 @@ class Sensors:
         self.rules: list[Rule] = []
         self._pools: dict[str, list[int]] = {}
         self._draw_rules(1.0 if always_remote else float(rng.choice((0.0, rng.random(), 1.0))))
-        self._yield = np.exp(rng.normal(0.0, 0.2, network.size))  # how chatty each asset is
+        self._yield = np.exp(rng.normal(0.0, 0.17, network.size))  # how chatty each asset is
         self._draw_rates()
 
     # ------------------------------------------------------------ drawing a site
@@ -138,9 +139,15 @@ class Sensors:
     # ------------------------------------------------------------ history
 
     def teach(self, picture: Picture, windows: int, now: float) -> None:
-        """Gives the picture what it would have learned in `windows` windows that ended at `now`."""
+        """Gives the picture what it would have learned in `windows` windows that ended at `now`.
+
+        At a young site much is still to be set up, and some of what is usual has not yet been seen.
+        """
         rng = self._rng
+        youth = math.exp(-windows / 150.0)
+        self.upkeep_rate *= 1.0 + 4.0 * youth
         seen = rng.binomial(windows, self._past)
+        seen[rng.random(seen.shape) < 0.4 * youth] = 0
         anywhere = rng.binomial(windows, 1.0 - np.prod(1.0 - self._past, axis=0))
         anywhere = np.clip(anywhere, seen.max(axis=0), np.minimum(seen.sum(axis=0), windows))
         keys = [f"{SENSOR}:{rule.name}" for rule in self.rules]

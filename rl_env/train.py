@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,15 +14,19 @@ import sb3_contrib
 import stable_baselines3
 import torch
 from sb3_contrib import MaskablePPO
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
+from torch import nn
 
+from policies.network import LearnedPolicy
 from rl_env.agent import EntityNetwork, EntityPolicy, export
 from rl_env.env import ENVIRONMENT, CountersignEnv
-from rl_env.evaluate import HELD_OUT, Summary, compare, table
+from rl_env.evaluate import HELD_OUT, Summary, compare, evaluate, table
 from rl_env.teacher import teach
 
+VALIDATION = 2_000_000  # seeds from here on choose among the weights of a run
 _CHUNK = 10_000  # decisions per lesson
 
 __all__ = ["TrainConfig", "train", "write_model"]
@@ -32,20 +38,23 @@ class TrainConfig:
 
     lessons: int = 350_000  # decisions seen with the teacher first
     caution: float = 1.5  # how much worse the teacher rates a wrong isolation than a missed one
-    steps: int = 400_000  # decisions of reinforcement learning
+    sharpness: float = 3.0  # logits are multiplied by this after the lessons, to explore less
+    steps: int = 250_000  # decisions of reinforcement learning
     seed: int = 1
     envs: int = 8
     workers: bool = False  # one process per environment
-    rollout: int = 512  # decisions per environment and update
-    batch: int = 1024
-    epochs: int = 3
-    learning_rate: float = 1e-4  # falls linearly to a tenth
+    rollout: int = 1024  # decisions per environment and update
+    batch: int = 2048
+    epochs: int = 4
+    learning_rate: float = 5e-5  # falls linearly to a tenth
     gamma: float = 0.99
     gae_lambda: float = 0.97
-    entropy: float = 0.002
-    clip: float = 0.2
+    entropy: float = 0.0
+    clip: float = 0.1
     hidden: int = 64
     reward_scale: float = 0.1
+    check_every: int = 5  # rollouts between checks of which weights to keep
+    validation: int = 150  # episodes per check
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < HELD_OUT // 1000:
@@ -67,12 +76,26 @@ class Scaled(Monitor):
         return self._inner.action_masks()
 
 
-class _OnRollout(BaseCallback):
-    """Tells progress after each rollout: decisions so far and the mean return lately."""
+class _KeepBest(BaseCallback):
+    """Tells progress after each rollout; keeps the weights that did best on validation episodes."""
 
-    def __init__(self, tell: Callable[[int, float], None], before: int) -> None:
+    def __init__(self, config: TrainConfig, tell: Callable[[int, float], None], before: int):
         super().__init__()
-        self._tell, self._before = tell, before
+        self._config, self._tell, self._before = config, tell, before
+        self._rollouts = 0
+        self._best = -math.inf
+        self._weights: dict[str, torch.Tensor] = {}
+
+    def check(self, policy: nn.Module, network: EntityNetwork) -> None:
+        """Plays greedily on validation seeds; remembers the weights if they are the best so far."""
+        weights = {name: tensor.numpy() for name, tensor in network.tensors().items()}
+        candidate = LearnedPolicy({"name": "candidate"}, weights, bytes(32))
+        score = evaluate(candidate, self._config.validation, VALIDATION).mean_return
+        if score > self._best:
+            self._best, self._weights = score, copy.deepcopy(policy.state_dict())
+
+    def restore(self, policy: nn.Module) -> None:
+        policy.load_state_dict(self._weights)
 
     def _on_step(self) -> bool:
         return True
@@ -81,6 +104,9 @@ class _OnRollout(BaseCallback):
         episodes: list[dict[str, float]] = list(self.model.ep_info_buffer or ())
         mean = sum(e["r"] for e in episodes) / max(1, len(episodes))
         self._tell(self._before + self.num_timesteps, mean)
+        if self._rollouts % self._config.check_every == 0:
+            self.check(self.model.policy, network_of(self.model))
+        self._rollouts += 1
 
 
 def train(
@@ -107,8 +133,11 @@ def train(
     )
     chunks = max(1, config.lessons // _CHUNK) if config.lessons else 0
     teach(learner, config.seed, chunks, _CHUNK, config.reward_scale, config.caution, tell)
-    if config.steps:
-        learner.learn(config.steps, callback=_OnRollout(tell, chunks * _CHUNK))
+    network_of(learner).sharpen(config.sharpness)
+    keeper = _KeepBest(config, tell, chunks * _CHUNK)
+    learner.learn(config.steps, callback=keeper)
+    keeper.check(learner.policy, network_of(learner))
+    keeper.restore(learner.policy)
     environments.close()
     return learner
 
@@ -126,8 +155,7 @@ def write_model(
             "sb3-contrib": sb3_contrib.__version__,
         },
     }
-    network = learner.policy.features_extractor
-    assert isinstance(network, EntityNetwork)
+    network = network_of(learner)
     export(network, folder, name, facts)
     summaries = compare(folder, episodes)
     facts["evaluation"] = {
@@ -138,6 +166,13 @@ def write_model(
     export(network, folder, name, facts)
     (folder / "card.md").write_text(_card(name, config, summaries, episodes), encoding="utf-8")
     return summaries
+
+
+def network_of(learner: BaseAlgorithm) -> EntityNetwork:
+    """The part of the learner that is exported."""
+    network = learner.policy.features_extractor
+    assert isinstance(network, EntityNetwork)
+    return network
 
 
 def _environments(config: TrainConfig) -> VecEnv:
@@ -158,7 +193,8 @@ units; runs in numpy on any number of entities. Its hash is over `manifest.json`
 
 **Trained on** `{ENVIRONMENT}`, one decision per simulated minute: {config.lessons:,} decisions with
 a teacher who knows the truth, then {config.steps:,} of MaskablePPO. Seed {config.seed}; all
-settings are in `manifest.json`.
+settings are in `manifest.json`. Of the weights on the way, those that did best on
+{config.validation} validation episodes (seeds from {VALIDATION} on) were kept.
 
 **Evaluated** on {episodes} episodes with seeds from {HELD_OUT} on, which training never uses.
 Brackets: 95 % bootstrap intervals.

@@ -21,7 +21,7 @@ from rl_env.commands import train as train_command
 from rl_env.env import CountersignEnv
 from rl_env.train import TrainConfig, train
 
-TINY = TrainConfig(lessons=300, steps=128, envs=2, rollout=64, batch=64, hidden=16)
+TINY = TrainConfig(lessons=300, steps=128, validation=2, envs=2, rollout=64, batch=64, hidden=16)
 
 
 @pytest.fixture
