@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import secrets
+import stat
+import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
@@ -17,7 +19,7 @@ from eth_account import Account
 from eth_account.messages import SignableMessage
 from eth_account.signers.local import LocalAccount
 from eth_keys.constants import SECPK1_N
-from eth_utils.address import is_address, to_checksum_address
+from eth_utils.address import is_checksum_address, to_checksum_address
 
 from responder.chain.proposal import Decision
 from responder.errors import Permanent
@@ -57,7 +59,7 @@ def keystore_address(path: Path) -> str:
         return str(to_checksum_address(json.loads(path.read_text("utf-8"))["address"]))
     except FileNotFoundError as error:
         raise Permanent(f"no keystore at {path}; `countersign key new` makes one") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise Permanent(f"{path} is not a keystore (Web3 Secret Storage)") from error
 
 
@@ -72,7 +74,7 @@ def load_key(path: Path, password: str | None = None) -> LocalAccount:
             raise Permanent(f"no password for {path}; give one or put it in {beside}") from error
     try:
         key = Account.decrypt(path.read_text("utf-8"), password)
-    except (ValueError, TypeError, KeyError) as error:
+    except Exception as error:  # a damaged keystore raises whatever its pieces raise
         raise Permanent(f"cannot decrypt {path}: wrong password?") from error
     account: LocalAccount = Account.from_key(key)
     return account
@@ -161,16 +163,21 @@ class Inbox:
 
 def _read(path: Path) -> Slip:
     try:
-        if path.stat().st_size > _MAX_SLIP:
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("not a plain file")
+        if found.st_size > _MAX_SLIP:
             raise ValueError("too large")
         data = json.loads(path.read_text("utf-8"))
         slip = Slip(**data)
-        if slip.decision not in get_args(Decision) or not is_address(slip.operator):
-            raise ValueError("unknown decision or operator")
+        if slip.decision not in get_args(Decision):
+            raise ValueError("unknown decision")
+        if not is_checksum_address(slip.operator):
+            raise ValueError("its operator is not a checksummed address")
         if len(bytes.fromhex(slip.proposal)) != 32 or not slip.signature_bytes:
             raise ValueError("bad id or signature")
         if slip.name != path.name:
             raise ValueError("its name does not fit its content")
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise Permanent(f"{path.name} is not a signed decision: {error}") from error
     return slip
