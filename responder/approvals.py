@@ -10,7 +10,6 @@ import contextlib
 import json
 import secrets
 import stat
-import stat
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import get_args
