@@ -5,7 +5,6 @@ start.
 from __future__ import annotations
 
 import ipaddress
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import yaml
 
 from responder.errors import Permanent
+from responder.sensors import FORMATS
 
 __all__ = ["DEFAULT_HOME", "FeedSettings", "Settings"]
 
@@ -90,14 +90,17 @@ class Settings:
         if missing:
             raise Permanent(f"{where}: missing {sorted(missing)}")
         values: dict[str, Any] = dict(data)
+        for key in ("rpc", "policy", "manifest", "inventory"):
+            if key in values:
+                _typed(values[key], str, f"{where}: {key}")
         for key in ("manifest", "inventory"):
-            values[key] = home / _typed(values[key], str, f"{where}: {key}")
-        values["feeds"] = tuple(_feed(f, home, where) for f in _typed(values["feeds"], list, where))
+            values[key] = home / values[key]
+        feeds = _typed(values["feeds"], list, f"{where}: feeds")
+        values["feeds"] = tuple(_feed(entry, home, f"{where}: feeds") for entry in feeds)
         if "ttl" in values:
             values["ttl"] = _ttl(values["ttl"], where)
-        values["management"] = tuple(
-            _network(n, f"{where}: management") for n in values.get("management", [])
-        )
+        networks = _typed(values.get("management", []), list, f"{where}: management")
+        values["management"] = tuple(_network(n, f"{where}: management") for n in networks)
         settings = Settings(home=home, **values)
         _check(settings, where)
         return settings
@@ -108,14 +111,16 @@ class Settings:
             name: getattr(self, name) for name in self.__dataclass_fields__ if name != "home"
         }
         for key in ("manifest", "inventory"):
-            data[key] = os.path.relpath(data[key], self.home)
-        data["feeds"] = [
-            {"path": os.path.relpath(f.path, self.home), "format": f.format} for f in self.feeds
-        ]
+            data[key] = self._relative(data[key])
+        data["feeds"] = [{"path": self._relative(f.path), "format": f.format} for f in self.feeds]
         data["ttl"] = {"block": self.ttl[0], "isolate": self.ttl[1], "revoke": self.ttl[2]}
         data["management"] = list(self.management)
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / "settings.yaml").write_text(yaml.safe_dump(data, sort_keys=False), "utf-8")
+
+    def _relative(self, path: Path) -> str:
+        inside = path.is_relative_to(self.home)
+        return str(path.relative_to(self.home) if inside else path)
 
 
 def _check(settings: Settings, where: str) -> None:
@@ -132,6 +137,8 @@ def _check(settings: Settings, where: str) -> None:
             or not low <= value <= high
         ):
             raise Permanent(f"{where}: {name} must lie between {low} and {high}, got {value!r}")
+        if name != "tick" and not isinstance(value, int):
+            raise Permanent(f"{where}: {name} must be a whole number, got {value!r}")
     for name, choice, allowed in (
         ("clock", settings.clock, ("system", "chain")),
         ("enforcement", settings.enforcement, ("dry-run", "nftables")),
@@ -149,7 +156,10 @@ def _typed(value: Any, kind: type, where: str) -> Any:
 def _feed(entry: Any, home: Path, where: str) -> FeedSettings:
     if not isinstance(entry, Mapping) or set(entry) != {"path", "format"}:
         raise Permanent(f"{where}: each of `feeds` needs exactly `path` and `format`")
-    return FeedSettings(home / str(entry["path"]), str(entry["format"]))
+    if entry["format"] not in FORMATS:
+        known = ", ".join(FORMATS)
+        raise Permanent(f"{where}: unknown alert format {entry['format']!r}; known are {known}")
+    return FeedSettings(home / _typed(entry["path"], str, where), str(entry["format"]))
 
 
 def _ttl(value: Any, where: str) -> tuple[int, int, int]:

@@ -42,7 +42,7 @@ class Cache:
             _METADATA.create_all(self._engine)
         except SQLAlchemyError as error:
             raise Permanent(
-                f"cannot open the cache {path}: {error}; delete it to rebuild"
+                f"cannot open the cache {path}: {_cause(error)}; delete it to rebuild"
             ) from error
 
     def get(self, key: str) -> Any:
@@ -51,7 +51,7 @@ class Cache:
             with self._engine.connect() as connection:
                 text = connection.scalar(select(_STATE.c.value).where(_STATE.c.key == key))
         except SQLAlchemyError as error:
-            raise Permanent(f"cannot read the cache {self._path}: {error}") from error
+            raise Permanent(f"cannot read the cache {self._path}: {_cause(error)}") from error
         return None if text is None else json.loads(text)
 
     def put(self, documents: Mapping[str, Any]) -> None:
@@ -67,10 +67,15 @@ class Cache:
             with self._engine.begin() as connection:
                 connection.execute(statement, rows)
         except SQLAlchemyError as error:
-            raise Permanent(f"cannot write the cache {self._path}: {error}") from error
+            raise Permanent(f"cannot write the cache {self._path}: {_cause(error)}") from error
 
     def close(self) -> None:
         self._engine.dispose()
+
+
+def _cause(error: SQLAlchemyError) -> object:
+    """What the database said, without what SQLAlchemy adds."""
+    return getattr(error, "orig", None) or error
 
 
 def _set_pragmas(connection: Any, _record: Any) -> None:
