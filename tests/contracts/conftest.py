@@ -10,8 +10,14 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "scripts")]
 
-from build_artifacts import compile_contracts  # noqa: E402
-from scene import Gate, People, account, configure, make_gate  # noqa: E402
+from scene import (  # noqa: E402
+    Gate,
+    People,
+    account,
+    compiled_wallet,
+    configure,
+    make_gate,
+)
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +45,4 @@ def gate(bare_gate: Gate) -> Gate:
 @pytest.fixture(scope="session")
 def wallet_artifact() -> dict[str, Any]:
     """tests/contracts/Wallet.sol: an operator whose signature is ERC-1271's."""
-    output = compile_contracts(["tests/contracts/Wallet.sol"])
-    made = output["contracts"]["tests/contracts/Wallet.sol"]["Wallet"]
-    return {"abi": made["abi"], "bytecode": "0x" + made["evm"]["bytecode"]["object"]}
+    return compiled_wallet()

@@ -18,6 +18,8 @@ from eth_utils.abi import (
 from eth_utils.address import to_checksum_address
 
 CHAIN_ID = 31337
+GAS = 30_000_000  # of one call: what loops without end fails, and does not hang
+CODE_SIZE = 1 << 17  # bytes; mutants are compiled without optimizer (what ships has a test)
 
 
 class Reverted(Exception):
@@ -42,7 +44,8 @@ class Evm:
     def __init__(self, now: int, chain_id: int = CHAIN_ID) -> None:
         self.now = now
         block = pyrevm.BlockEnv(timestamp=now)
-        env = pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=chain_id), block=block)
+        cfg = pyrevm.CfgEnv(chain_id=chain_id, limit_contract_code_size=CODE_SIZE)
+        env = pyrevm.Env(cfg=cfg, block=block)
         self._evm = pyrevm.EVM(env=env, spec_id="CANCUN")
 
     def advance(self, seconds: int) -> None:
@@ -57,7 +60,8 @@ class Evm:
         return Contract(self, address, artifact["abi"])
 
     def call(self, sender: str, to: str, data: bytes, static: bool = False) -> bytes:
-        return bytes(self._evm.message_call(sender, to, calldata=data, is_static=static))
+        answer = self._evm.message_call(sender, to, calldata=data, gas=GAS, is_static=static)
+        return bytes(answer)
 
     def code(self, address: str) -> bytes:
         return bytes(self._evm.get_code(address) or b"")

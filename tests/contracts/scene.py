@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import count
 from typing import Any
 
+from build_artifacts import compile_contracts
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from evm import CHAIN_ID, Contract, Emitted, Evm, Reverted
@@ -220,6 +222,14 @@ def configure(gate: Gate) -> Gate:
         gate.govern("setProtectedNetwork", network_key(network).to_bytes(32), True)
     gate.govern("setModel", MODEL, CARD, True)
     return gate
+
+
+@cache
+def compiled_wallet() -> dict[str, Any]:
+    """The artifact of Wallet.sol."""
+    output = compile_contracts(["tests/contracts/Wallet.sol"])
+    made = output["contracts"]["tests/contracts/Wallet.sol"]["Wallet"]
+    return {"abi": made["abi"], "bytecode": "0x" + made["evm"]["bytecode"]["object"]}
 
 
 class refused:

@@ -10,6 +10,7 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils import to_checksum_address
 from scene import NOW, OPERATOR, STATUS, Gate, People, configure, make_gate, refused, words
+from signing import compact
 
 from policies.actions import Kind
 from responder.chain.proposal import Domain, decision_message, lease_message
@@ -22,12 +23,6 @@ TARGETS = [
     (Kind.ISOLATE, "files"),
     (Kind.REVOKE, "ssh:deploy"),
 ]
-
-
-def compact(signature: bytes) -> bytes:
-    """ERC-2098: the recovery bit in the highest bit of s."""
-    s = int.from_bytes(signature[32:64]) | (signature[64] - 27) << 255
-    return signature[:32] + s.to_bytes(32)
 
 
 @pytest.mark.parametrize(("kind", "target"), TARGETS)
