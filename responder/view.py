@@ -22,7 +22,17 @@ from responder.chain.proposal import Words
 from responder.errors import CountersignError
 from responder.evidence import EvidenceStore
 
-__all__ = ["OUTCOMES", "STYLES", "Timeline", "orders", "readable", "sentence", "stamp", "summary"]
+__all__ = [
+    "OUTCOMES",
+    "STYLES",
+    "Timeline",
+    "orders",
+    "plain",
+    "readable",
+    "sentence",
+    "stamp",
+    "summary",
+]
 
 OUTCOMES = ("APPLIED", "FAILED", "DRIFTED", "REVERTED")
 STYLES = {
@@ -44,6 +54,11 @@ _ROWS = 24
 def stamp(seconds: float) -> str:
     """Month, day and time in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%m-%d %H:%M:%S")
+
+
+def plain(text: str) -> str:
+    """Text from elsewhere without what moves a terminal's cursor or turns its text around."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def readable(kind: Kind, words: Words) -> str:
@@ -159,6 +174,7 @@ class Timeline:
         return self._names.get(to_checksum_address(account), account[:10])
 
     def _add(self, when: float, kind: str, text: str) -> None:
+        text = plain(text)
         self._rows.append((when, kind, text))
         if not self._quiet and self._live is None:
             line = f"{stamp(when)}  {kind:<9} {escape(text)}"
@@ -189,7 +205,7 @@ def orders(records: Sequence[Mapping[str, Any]]) -> Table:
         table.add_column(column)
     for record in records:
         table.add_row(
-            f"{record['kind']} {escape(record['target'])}",
+            f"{record['kind']} {escape(plain(record['target']))}",
             record["authority"],
             stamp(record["from"]),
             stamp(record["until"]),

@@ -10,6 +10,7 @@ import click
 from eth_account.signers.local import LocalAccount
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from responder.approvals import Inbox, Slip, load_key, sign
 from responder.chain.ledger import Case, Ledger, Role, Status
@@ -18,7 +19,7 @@ from responder.errors import CountersignError, Permanent
 from responder.evidence import EvidenceStore
 from responder.settings import DEFAULT_HOME, Settings
 from responder.site import client
-from responder.view import OUTCOMES, readable, sentence, stamp
+from responder.view import OUTCOMES, plain, readable, sentence, stamp
 
 __all__ = ["approve", "open_ledger", "pending", "reject", "release", "show", "unlock", "veto"]
 
@@ -71,7 +72,7 @@ def pending(home: Path, as_json: bool, everything: bool) -> None:
         what = readable(case.proposal.kind, case.words)
         status = ledger.status(case, now).name
         ttl = f"{case.proposal.ttl // 60} min"
-        table.add_row(case.id.hex()[:12], what, ttl, votes, status, left)
+        table.add_row(case.id.hex()[:12], Text(plain(what)), ttl, votes, status, left)
     Console().print(table)
 
 
@@ -298,7 +299,7 @@ def _print_fields(ledger: Ledger, case: Case) -> None:
         ("deadline", f"{proposal.deadline} ({stamp(proposal.deadline)} UTC)"),
         ("gate", f"{ledger.domain.gate} on chain {ledger.domain.chain_id}"),
     ):
-        table.add_row(name, value)
+        table.add_row(name, Text(plain(value)))
     Console().print(table)
 
 
@@ -309,10 +310,10 @@ def _print_reasons(bundle: dict[str, Any] | None) -> None:
     console = Console()
     console.print("Why:")
     for reason in bundle["reasons"]:
-        console.print(f"  - {reason}", markup=False, highlight=False)
+        console.print(f"  - {plain(reason)}", markup=False, highlight=False)
     for alert in bundle["alerts"][-5:]:
         line = f"  {stamp(alert['time'])}  {sentence(alert)}"
-        console.print(line, markup=False, highlight=False)
+        console.print(plain(line), markup=False, highlight=False)
 
 
 def _print_history(ledger: Ledger, case: Case) -> None:

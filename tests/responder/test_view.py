@@ -1,0 +1,109 @@
+"""The timeline: what it tells, and that nothing hostile reaches the terminal."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+from world import OPERATORS, World
+
+from policies.actions import Kind
+from responder.chain.ledger import Ledger
+from responder.chain.proposal import Proposal
+from responder.evidence import EvidenceStore
+from responder.view import Timeline, plain, summary
+
+HOSTILE = "\x1b[2J\x1b[31mOWNED\x07\r\n\x9b5A\u202etxt.exe[/bold][red]x"
+
+
+def bundle(world: World, title: str) -> bytes:
+    alert = {"time": 1.0, "sensor": "suricata", "type": "1", "title": title, "src": "203.0.113.9"}
+    reasons = [f"because of {title}"]
+    return EvidenceStore(world.settings.evidence).put({"alerts": [alert], "reasons": reasons})
+
+
+def told(world: World, terminal: bool = False, width: int = 200) -> str:
+    """What the view shows of everything that happened since the deployment."""
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=width, color_system=None)
+    view = Timeline(console, EvidenceStore(world.settings.evidence))
+    view.name({world.address(name): name for name in OPERATORS})
+    gate = world.gate()
+    ledger = Ledger(gate.domain, watch=lambda event: view.event(event, ledger))
+    with view.showing():
+        ledger.sync(gate)
+        view.step(world.now, 7, ledger)
+    return out.getvalue()
+
+
+def whole_life(world: World) -> Proposal:
+    world.lease()
+    world.propose(Kind.BLOCK, "203.0.113.9", evidence=bundle(world, "a scan"))
+    world.vote("Rejection", world.propose(target="db"), "operator-3")
+    world.gate("guardian").veto(world.propose(target="desk"))
+    order = world.order(evidence=bundle(world, "a web shell"), ttl=60)
+    world.gate("enforcer").file_receipt(world.id(order), 0, b"\xab" * 32)
+    world.vote("Release", world.order(target="db"), *OPERATORS[:2])
+    world.wait(120)
+    return order
+
+
+def test_every_step_of_a_life_is_told(world: World) -> None:
+    order = whole_life(world)
+    text = " ".join(told(world).split())
+    mark = f"[{world.id(order).hex()[:8]}]"
+    for said in (
+        "lease      5 blocks, 0 isolations, 0 revocations, signed by operator-1, operator-2",
+        "proposal   BLOCK 203.0.113.9/32 for 10 min, under the lease",
+        "alert      suricata: a web shell (203.0.113.9)",
+        "proposal   ISOLATE web (zone dmz) for 1 min, needs 2 operators",
+        "  because: because of a web shell",
+        f"approval   operator-2 signed ISOLATE web (zone dmz) {mark}",
+        f"order      ISOLATE web (zone dmz) {mark} until",
+        f"receipt    applied: ISOLATE web (zone dmz) {mark}, read back abababab",
+        f"expiry     ISOLATE web (zone dmz) {mark} ended by itself",
+        "rejection  operator-3 refused ISOLATE db",
+        "veto       ",
+        "release    ISOLATE db",
+        "evidence is not here",
+    ):
+        assert " ".join(said.split()) in text, said
+
+
+def test_on_a_terminal_the_same_is_shown_live(world: World) -> None:
+    whole_life(world)
+    text = told(world, terminal=True)
+    assert "Countersign" in text and "7 alerts" in text and "a web shell" in text
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_nothing_hostile_reaches_the_terminal(world: World, terminal: bool) -> None:
+    world.govern("setAsset", "web" + HOSTILE, "dmz" + HOSTILE, 0, False)
+    world.propose(target="web" + HOSTILE, evidence=bundle(world, HOSTILE))
+    text = told(world, terminal)
+    assert "OWNED" in text and "[red]" in text  # shown as it is, not obeyed
+    for sign in ("\x1b[2J\x1b[31m", "\x1b[31m", "\x07", "\x9b", "\u202e", "OWNED\r"):
+        assert sign not in text
+
+
+def test_plain_keeps_words_and_replaces_the_rest() -> None:
+    assert plain("Ünïcode, 猫 and spaces") == "Ünïcode, 猫 and spaces"
+    assert plain("a\x1bb\nc\u202e") == "a\ufffdb\ufffdc\ufffd"
+
+
+def test_quiet_says_nothing(world: World) -> None:
+    out = io.StringIO()
+    view = Timeline(Console(file=out), EvidenceStore(world.settings.evidence), quiet=True)
+    view.notice(1.0, "hello")
+    with view.showing():
+        view.step(2.0, 3)
+    assert (out.getvalue(), view.alerts) == ("", 3)
+
+
+def test_the_summary_counts(capsys: Any) -> None:
+    out = io.StringIO()
+    Console(file=out, width=80).print(summary({"alerts": 12345, "audit": "ok", "ordered": [1]}))
+    assert "12,345" in out.getvalue() and "ok" in out.getvalue()
+    assert "ordered" not in out.getvalue()
