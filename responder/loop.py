@@ -188,7 +188,8 @@ class Responder:
             decision.evidence
         )  # before acting: never a hash without its bundle
         action = decision.action
-        wait = min(self._settings.pending_seconds, self.ledger.limits.max_pending)
+        longest = self.ledger.limits.max_pending  # less a tenth, since clocks differ
+        wait = min(self._settings.pending_seconds, longest - longest // 10)
         proposal = Proposal(
             kind=action.kind,
             target=target_key(action.kind, action.target),

@@ -14,10 +14,11 @@ import requests
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 from eth_account.signers.local import LocalAccount
+from eth_typing import ChecksumAddress
 from eth_utils.crypto import keccak
 from web3 import HTTPProvider, Web3
 from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception
-from web3.types import TxParams
+from web3.types import Nonce, TxParams
 
 from responder.chain.deployment import Manifest
 from responder.chain.events import Event, artifact, decode_log
@@ -93,7 +94,7 @@ class GateClient:
         """The newest block."""
         with _Rpc(self._rpc):
             block = self._w3.eth.get_block("latest")
-        return Block(int(block["number"]), int(block["timestamp"]))
+            return Block(int(block["number"]), int(block["timestamp"]))
 
     def final(self) -> Block:
         """The newest block that counts: `confirmations` below the head."""
@@ -102,7 +103,7 @@ class GateClient:
         with _Rpc(self._rpc):
             number = max(0, self._w3.eth.block_number - self._confirmations)
             block = self._w3.eth.get_block(number)
-        return Block(number, int(block["timestamp"]))
+            return Block(number, int(block["timestamp"]))
 
     def events(self, start: int, end: int) -> Iterator[Event]:
         """Events of blocks `start` to `end`, both included, in order."""
@@ -200,7 +201,7 @@ class GateClient:
         sender = self._account.address
         with _Rpc(self._rpc):
             try:
-                nonce = self._w3.eth.get_transaction_count(sender, "pending")
+                nonce = self._nonce(sender)
                 tx: TxParams = call.build_transaction({"from": sender, "nonce": nonce})
                 signed = self._account.sign_transaction(tx)  # type: ignore[arg-type]
                 sent = self._w3.eth.send_raw_transaction(signed.raw_transaction)
@@ -214,6 +215,13 @@ class GateClient:
         if receipt["status"] != 1:
             raise Temporary(f"{name} was mined but reverted; the state changed in between")
         return bytes(sent)
+
+    def _nonce(self, sender: ChecksumAddress) -> Nonce:
+        """One transaction at a time: the ledger cannot see one that waits and would ask for it anew."""
+        mined = self._w3.eth.get_transaction_count(sender, "latest")
+        if self._w3.eth.get_transaction_count(sender, "pending") > mined:
+            raise Temporary(f"an earlier transaction of {sender} still waits to be mined")
+        return mined
 
 
 class _Rpc:
@@ -230,7 +238,7 @@ class _Rpc:
             raise Temporary(
                 f"cannot reach the chain at {self._url}; is the node running?"
             ) from error
-        if isinstance(error, Web3Exception | ValueError | KeyError | TypeError):
+        if isinstance(error, Web3Exception | ValueError | LookupError | TypeError | AttributeError):
             raise Permanent(f"the node at {self._url} answered with an error: {error}") from error
 
 

@@ -402,6 +402,14 @@ def test_a_proposal_that_the_gate_refuses_holds_no_other_up(
     assert world.targets() == ["db"]
 
 
+@pytest.mark.parametrize("seconds", [-60, 60])
+def test_a_clock_that_differs_from_the_chains_does_no_harm(world: World, seconds: int) -> None:
+    world.alerts(WEB)
+    responder = world.responder(Wants("web"), clock=ManualClock(world.now + seconds))
+    responder.tick()
+    assert world.targets() == ["web"]
+
+
 def test_alerts_from_the_future_wait_for_no_one(world: World) -> None:
     world.feed(*(eve_line(world.now + 10**8, n) for n in range(3)))
     responder = world.responder(Wants("web"))

@@ -1,0 +1,125 @@
+"""The gate over JSON-RPC: refusals in words, one transaction at a time, no trust."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from world import World
+
+from policies.actions import Kind
+from responder.chain.client import GateClient, Refused
+from responder.chain.deployment import Manifest
+from responder.errors import Permanent, Temporary
+
+
+def test_a_refusal_names_the_gates_error_and_its_values(world: World) -> None:
+    proposal = world.propose()
+    with pytest.raises(Refused, match=r"refused execute: GateQuorumNotMet\(got=0, needed=2\)"):
+        world.gate("stranger").execute(proposal)
+    with pytest.raises(Refused, match="GateMissingRole") as caught:
+        world.gate("stranger").veto(proposal)
+    assert caught.value.error == "GateMissingRole"
+
+
+@pytest.mark.parametrize("call", ["propose", "approve", "reject", "veto", "execute"])
+def test_without_a_key_nothing_is_sent(world: World, call: str) -> None:
+    with pytest.raises(Permanent, match="no key to send"):
+        getattr(world.gate(), call)(world.proposal())
+
+
+def test_final_lies_so_many_blocks_below_the_head(world: World) -> None:
+    gate = GateClient(world.settings.rpc, Manifest.load(world.settings.manifest), None, 5)
+    world.wait(1)
+    assert gate.final().number == gate.head().number - 5
+    assert gate.final().time < gate.head().time
+
+
+def test_what_is_unconfirmed_is_not_obeyed(world: World) -> None:
+    world.settings = replace(world.settings, confirmations=3)
+    world.order()
+    responder = world.responder()
+    responder.tick()
+    assert world.enforced() == []
+    for _ in range(3):
+        world.wait(1)
+    responder.tick()
+    assert world.enforced() == ["10.0.1.10"]
+
+
+def test_while_a_transaction_waits_no_second_one_is_sent(world: World) -> None:
+    """Else a slow chain would get the same wish again and again."""
+    ask = world.w3.provider.make_request
+    proposal = world.proposal()
+    ask("evm_setAutomine", [False])
+    try:
+        agent = world.key("agent")
+        call = world.contract.functions.propose(proposal.abi())
+        fields: Any = {
+            "from": agent.address,
+            "nonce": world.w3.eth.get_transaction_count(agent.address),
+        }
+        signed = agent.sign_transaction(call.build_transaction(fields))
+        world.w3.eth.send_raw_transaction(signed.raw_transaction)
+        with pytest.raises(Temporary, match="still waits to be mined"):
+            world.gate("agent").propose(world.proposal(target="db"))
+    finally:
+        ask("evm_setAutomine", [True])
+    world.wait(1)
+    assert world.targets() == ["web"]
+
+
+# ---------------------------------------------------------------- a hostile endpoint
+
+
+HOSTILE: list[tuple[str, Any]] = [
+    ("eth_getBlockByNumber", None),
+    ("eth_getBlockByNumber", {}),
+    ("eth_getBlockByNumber", {"number": "0xzz", "timestamp": "0x1"}),
+    ("eth_getBlockByNumber", []),
+    ("eth_getLogs", None),
+    ("eth_getLogs", {}),
+    ("eth_getLogs", [None]),
+    ("eth_getLogs", [{}]),
+    ("eth_getLogs", [{"blockNumber": None, "logIndex": None, "topics": [], "data": "0x"}]),
+    ("eth_call", "0x"),
+    ("eth_call", "0x1234"),
+    ("eth_call", None),
+    ("eth_call", "nonsense"),
+]
+
+
+class Hostile:
+    """Answers one method with something else."""
+
+    def __init__(self, client: GateClient, method: str, result: Any) -> None:
+        provider: Any = client._w3.provider
+        honest = provider.make_request
+
+        def answer(asked: str, params: Any) -> Any:
+            if asked == method:
+                return {"jsonrpc": "2.0", "id": 1, "result": result}
+            return honest(asked, params)
+
+        provider.make_request = answer
+
+
+@pytest.fixture
+def quiet(world: World) -> Iterator[World]:
+    world.propose(Kind.BLOCK, "203.0.113.9")
+    yield world
+
+
+@pytest.mark.parametrize(("method", "result"), HOSTILE, ids=lambda v: str(v)[:24])
+def test_a_hostile_answer_is_an_error_for_people(
+    quiet: World, method: str, result: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    clients = quiet.clients()
+    responder = quiet.responder(clients=clients)
+    Hostile(clients.agent, method, result)
+    responder.tick()
+    said = [r.getMessage() for r in caplog.records if r.name == "responder.loop"]
+    assert any(message.startswith("chain: ") for message in said), said
+    assert not any("unexpectedly" in message for message in said)

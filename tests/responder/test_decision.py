@@ -1,0 +1,247 @@
+"""Decisions: only what may be proposed is, and each can be replayed from its evidence alone."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from world import INVENTORY, OPERATORS, Wants, World
+
+from policies.actions import Kind
+from policies.alerts import Alert
+from policies.network import LearnedPolicy
+from policies.observation import CONTEXT_COLUMNS, ENTITY_COLUMNS, Observation
+from policies.picture import Entity, Picture
+from policies.playbook import Playbook
+from policies.policy import DoNothing, Policy, choose
+from responder.decision import Decision, conditions, decide, standings
+from responder.evidence import EvidenceStore, canonical
+from responder.policy import load_policy
+
+TTL = (1800, 3600, 86400)
+EVERYTHING = (
+    "web",
+    "db",
+    "plant",
+    "desk",
+    "vault",
+    "ssh:SHA256:alice",
+    "ssh:SHA256:root",
+    "203.0.113.9/32",
+    "10.0.9.9/32",
+)
+
+
+def picture(now: float) -> Picture:
+    """Evidence against everything there is."""
+    made = Picture(INVENTORY)
+    for window in range(30):
+        made.advance(now - 600 * (30 - window))
+    for n in range(4):
+        for asset in INVENTORY.assets:
+            for src in ("203.0.113.9", "10.0.9.9"):
+                made.observe(Alert(now, "suricata", f"{n}", src=src, dst=asset.addresses[0]), now)
+        for credential in INVENTORY.credentials:
+            made.observe(Alert(now, "wazuh", f"{n}", credential=credential.id), now)
+    return made
+
+
+def decided(
+    world: World, policy: Policy, most: int = 20, alerts: list[dict[str, Any]] | None = None
+) -> list[Decision]:
+    ledger, agent = world.ledger(), world.address("agent")
+    now = ledger.block.time
+    seen = picture(now)
+    entities = [entity for entity, _ in seen.entities()]
+    return decide(
+        policy,
+        seen,
+        ledger.guardrails(agent, now),
+        standings(ledger, entities, agent, now),
+        conditions(ledger, agent, now),
+        TTL,
+        most,
+        alerts or [],
+        now,
+    )
+
+
+def targets(decisions: list[Decision]) -> set[str]:
+    return {d.action.target for d in decisions}
+
+
+ALLOWED = {"web", "db", "plant", "desk", "ssh:SHA256:alice", "203.0.113.9/32"}
+
+
+def test_what_is_protected_is_never_proposed(world: World) -> None:
+    assert targets(decided(world, Wants(*EVERYTHING))) == ALLOWED
+
+
+@pytest.mark.parametrize(
+    "how", ["pending", "ready", "ordered", "rejected", "vetoed", "lapsed", "released"]
+)
+def test_what_is_under_way_or_was_refused_lately_is_not_proposed(world: World, how: str) -> None:
+    executed = how in ("ordered", "released")
+    proposal = world.order(ttl=3600) if executed else world.propose()
+    if how == "ready":
+        world.vote("Approval", proposal, *OPERATORS[:2])
+    elif how == "rejected":
+        world.vote("Rejection", proposal, *OPERATORS[:2])
+    elif how == "vetoed":
+        world.gate("guardian").veto(proposal)
+    elif how == "lapsed":
+        world.wait(601)
+    elif how == "released":
+        world.vote("Release", proposal, *OPERATORS[:2])
+    assert targets(decided(world, Wants(*EVERYTHING))) == ALLOWED - {"web"}
+
+
+@pytest.mark.parametrize("how", ["rejected", "expired"])
+def test_after_a_while_it_may_be_asked_again(world: World, how: str) -> None:
+    if how == "rejected":
+        world.vote("Rejection", world.propose(), *OPERATORS[:2])
+        world.wait(3700)
+    else:
+        world.order(ttl=600)
+        world.wait(601)
+    assert "web" in targets(decided(world, Wants(*EVERYTHING)))
+
+
+def test_several_in_one_moment_stay_within_the_budget(world: World) -> None:
+    world.govern("setRule", 1, 1, (True, True, 2, 14400, 1))
+    world.govern("setAsset", "db", "core", 1, False)
+    made = decided(world, Wants("web", "db"))
+    assert targets(made) == {"web"}
+
+
+def test_a_lease_covers_only_as_many_as_it_has_left(world: World) -> None:
+    world.lease(blocks=1)
+    other = "198.51.100.7"
+    ledger, agent = world.ledger(), world.address("agent")
+    now = ledger.block.time
+    seen = picture(now)
+    for n in range(4):
+        seen.observe(Alert(now, "suricata", f"{n}", src=other, dst="10.0.1.10"), now)
+    made = decide(
+        Wants("203.0.113.9/32", f"{other}/32"),
+        seen,
+        ledger.guardrails(agent, now),
+        {},
+        conditions(ledger, agent, now),
+        TTL,
+        9,
+        [],
+        now,
+    )
+    assert [d.verdict.tier.name for d in made] == ["LEASE", "QUORUM"]
+
+
+def test_at_most_so_many_best_first(world: World) -> None:
+    made = decided(world, Wants("db", "web", "plant"), most=2)
+    assert [d.action.target for d in made] == ["db", "web"]
+    assert made[0].score > made[1].score > 0
+
+
+def test_a_rule_shortens_the_time_to_live(world: World) -> None:
+    world.govern("setRule", 1, 1, (True, True, 2, 900, 10))
+    made = {d.action.target: d.action.ttl for d in decided(world, Wants("web", "db"))}
+    assert made == {"web": 900, "db": 3600}
+
+
+def test_doing_nothing_proposes_nothing(world: World) -> None:
+    assert decided(world, DoNothing()) == []
+
+
+# ---------------------------------------------------------------- evidence
+
+
+def observed(bundle: dict[str, Any]) -> Observation:
+    stored = bundle["observation"]
+    return Observation(
+        np.array(stored["entities"], dtype=np.float32),
+        np.array(stored["context"], dtype=np.float32),
+        tuple(Entity(Kind[kind], name) for kind, name in stored["ids"]),
+    )
+
+
+@pytest.mark.parametrize("name", ["default", "playbook", "wants"])
+def test_a_stored_bundle_gives_the_same_scores_and_choice(world: World, name: str) -> None:
+    policy = Wants(*EVERYTHING) if name == "wants" else load_policy(name)
+    if name == "default":
+        world.govern("setModel", policy.hash, bytes(32), True)
+    made = decided(world, policy)
+    if not made:
+        pytest.fail(f"{name} proposes nothing on evidence against everything")
+    store = EvidenceStore(world.settings.evidence)
+    for decision in made:
+        bundle = store.get(store.put(decision.evidence))
+        observation = observed(bundle)
+        scores = policy.scores(observation)
+        assert [float(s) for s in scores] == bundle["scores"]
+        assert choose(scores, np.array(bundle["mask"])) == bundle["choice"]
+        kind, target = bundle["observation"]["ids"][bundle["choice"] - 1]
+        assert (kind, target) == (bundle["action"]["kind"], bundle["action"]["target"])
+        assert target == decision.action.target
+
+
+def test_a_bundle_is_complete(world: World) -> None:
+    alerts = [
+        Alert(1.0, "suricata", "1", src="203.0.113.9", dst="10.0.1.10").to_json(),
+        Alert(2.0, "suricata", "2", src="203.0.113.9", dst="10.0.3.10").to_json(),
+        Alert(3.0, "wazuh", "3", credential="ssh:SHA256:alice").to_json(),
+    ]
+    made = decided(world, Wants("web", "203.0.113.9/32", "ssh:SHA256:alice"), alerts=alerts)
+    touched = {d.action.target: [a["type"] for a in d.evidence["alerts"]] for d in made}
+    assert touched == {"web": ["1"], "203.0.113.9/32": ["1", "2"], "ssh:SHA256:alice": ["3"]}
+    for decision in made:
+        bundle = decision.evidence
+        assert json.loads(canonical(bundle)) == bundle
+        assert bundle["policy"] == {"name": "wants", "hash": Wants.hash.hex()}
+        assert bundle["action"]["ttl"] == decision.action.ttl
+        assert bundle["reasons"] == list(decision.reasons)
+        assert bundle["observation"]["entity_columns"] == list(ENTITY_COLUMNS)
+        assert bundle["observation"]["context_columns"] == list(CONTEXT_COLUMNS)
+        rows = len(bundle["observation"]["ids"])
+        assert len(bundle["mask"]) == len(bundle["scores"]) == rows + 1
+
+
+def test_the_learned_policy_says_why(world: World) -> None:
+    policy = load_policy("default")
+    assert isinstance(policy, LearnedPolicy)
+    world.govern("setModel", policy.hash, bytes(32), True)
+    for decision in decided(world, policy):
+        why = decision.evidence["explanation"]
+        assert why["lead"] == pytest.approx(decision.score, abs=1e-5)
+        assert {column for column, _, _ in why["columns"]} <= {*ENTITY_COLUMNS, *CONTEXT_COLUMNS}
+
+
+def test_no_name_or_address_reaches_the_policy(world: World) -> None:
+    """Other names, same scores."""
+    policy = Playbook()
+    for decision in decided(world, Wants("web")):
+        observation = observed(decision.evidence)
+        renamed = Observation(
+            observation.entities,
+            observation.context,
+            tuple(Entity(e.kind, f"x{i}") for i, e in enumerate(observation.ids)),
+        )
+        assert (policy.scores(renamed) == policy.scores(observation)).all()
+
+
+# ---------------------------------------------------------------- conditions
+
+
+def test_conditions_tell_how_operators_answer_and_what_is_left(world: World) -> None:
+    assert conditions(world.ledger(), world.address("agent"), world.now).lease_live is False
+    world.lease(blocks=4)
+    world.propose(Kind.BLOCK, "203.0.113.9")
+    first = world.propose()
+    world.wait(118)
+    world.vote("Approval", first, "operator-1")
+    world.vote("Rejection", first, "operator-2")
+    found = conditions(world.ledger(), world.address("agent"), world.now)
+    assert found.lease_live and found.lease_left == (0.75, 0.0, 0.0)
+    assert found.approval_share == 0.5
+    assert found.answer_minutes == pytest.approx(2.0, abs=0.1)
