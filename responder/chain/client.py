@@ -217,7 +217,7 @@ class GateClient:
         return bytes(sent)
 
     def _nonce(self, sender: ChecksumAddress) -> Nonce:
-        """One transaction at a time: the ledger cannot see one that waits and would ask for it anew."""
+        """One transaction at a time: what waits is not in the ledger, and would be sent again."""
         mined = self._w3.eth.get_transaction_count(sender, "latest")
         if self._w3.eth.get_transaction_count(sender, "pending") > mined:
             raise Temporary(f"an earlier transaction of {sender} still waits to be mined")
