@@ -7,6 +7,7 @@ import json
 import os
 import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,18 @@ def store(tmp_path: Path) -> EvidenceStore:
     return EvidenceStore(tmp_path / "evidence")
 
 
-@pytest.fixture
+@contextmanager
 def small_files_only() -> Iterator[None]:
-    """The kernel refuses to let any file grow beyond 64 bytes, as on a full disk."""
+    """The kernel refuses to let any file grow beyond 64 bytes, as on a full disk.
+
+    Any file: where output goes to one, nothing may be written to it meanwhile.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_canonical_text_is_fixed() -> None:
@@ -97,8 +103,7 @@ def test_wrong_length_of_hash(store: EvidenceStore) -> None:
         store.get(b"short")
 
 
-@pytest.mark.usefixtures("small_files_only")
 def test_full_disk_is_clear_and_leaves_nothing(store: EvidenceStore, tmp_path: Path) -> None:
-    with pytest.raises(Permanent, match="Free space"):
+    with small_files_only(), pytest.raises(Permanent, match="Free space"):
         store.put(BUNDLE)
     assert os.listdir(tmp_path / "evidence") == []
