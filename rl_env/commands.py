@@ -29,7 +29,7 @@ __all__ = ["evaluate", "simulate", "train"]
 @click.option("--steps", type=click.IntRange(1), help="Decisions to train for.")
 @click.option("--seed", type=click.IntRange(0, 999), help="Seed of weights and episodes.")
 @click.option("--workers", is_flag=True, help="One process per environment.")
-@click.option("--episodes", type=click.IntRange(1), default=200, show_default=True)
+@click.option("--episodes", type=click.IntRange(1), default=1000, show_default=True)
 def train(
     name: str, out: Path, steps: int | None, seed: int | None, workers: bool, episodes: int
 ) -> None:
