@@ -67,27 +67,37 @@ class Tally:
 class CountersignEnv(gym.Env[Obs, np.int64]):
     """A defender proposes containment on a small network from alerts alone. One step is 60 seconds.
 
-    ## Action Space `Discrete(1 + max_entities)`. 0 does nothing; i + 1 proposes the action of
-    entity i: isolate an asset, revoke a credential, block an address. `action_masks()` and
-    `info["action_mask"]` say what the guardrails would let through and is not already under way; a
-    masked action does nothing.
+    ## Action Space
 
-    ## Observation Space `Dict`: `entities` float32 [max_entities, len(ENTITY_COLUMNS)], `context`
-    float32 [len(CONTEXT_COLUMNS)] as `policies.observation` defines them, `present` float32
+    `Discrete(1 + max_entities)`. 0 does nothing; i + 1 proposes the action of entity i: isolate an
+    asset, revoke a credential, block an address. `action_masks()` and `info["action_mask"]` say
+    what the guardrails would let through and is not already under way; a masked action does
+    nothing.
+
+    ## Observation Space
+
+    `Dict`: `entities` float32 [max_entities, len(ENTITY_COLUMNS)], `context` float32
+    [len(CONTEXT_COLUMNS)] as `policies.observation` defines them, `present` float32
     [max_entities], 1 where a row is an entity.
 
-    ## Reward The sum of `info["terms"]`: `harm` (taken-over assets that are not isolated, by
-    criticality, and once the intruder's goal), `service` (what users lose by isolations, blocks and
-    revocations), `effort` (people's time per approval asked for).
+    ## Reward
 
-    ## Starting State A random network of 6 to 24 assets, sensors with random rules and base rates,
-    1 to 1,000 windows of learned history, random guardrails, lease and operators. A quarter of the
-    episodes is quiet, a quarter has scanners who harm nobody, half have an intruder.
+    The sum of `info["terms"]`: `harm` (taken-over assets that are not isolated, by criticality, and
+    once the intruder's goal), `service` (what users lose by isolations, blocks and revocations),
+    `effort` (people's time per approval asked for).
+
+    ## Starting State
+
+    A random network of 6 to 24 assets, sensors with random rules and base rates, 1 to 1,000 windows
+    of learned history, random guardrails, lease and operators. A quarter of the episodes is quiet,
+    a quarter has scanners who harm nobody, half have an intruder.
 
     ## Episode End
+
     Terminates when the intruder reaches its goal; truncates after `minutes` steps.
 
     ## Version History
+
     v0: first version.
     """
 
