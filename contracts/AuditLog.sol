@@ -8,17 +8,21 @@ abstract contract AuditLog {
 
     /// @dev Read by `abi.encode(_head, ...)` beside every `emit`.
     bytes32 internal _head;
-    uint256 private _count;
 
     // ============ Internals ============
 
     /// @param entry `abi.encode(_head, selector of the event, its arguments in order of declaration)`
     function _extend(bytes memory entry) internal {
         _head = keccak256(entry);
-        ++_count;
     }
 
-    function _auditHead() internal view returns (bytes32 head, uint256 count) {
-        return (_head, _count);
+    /// @notice Extends the chain and tells the event, from one encoding.
+    /// @param entry as above, of an event without arguments of dynamic type whose first argument alone is indexed
+    function _tell(bytes memory entry) internal {
+        _extend(entry);
+        // Reads within `entry`: its length, then head, selector and first argument, a word each, then what is not indexed.
+        assembly ("memory-safe") {
+            log2(add(entry, 0x80), sub(mload(entry), 0x60), mload(add(entry, 0x40)), mload(add(entry, 0x60)))
+        }
     }
 }

@@ -9,47 +9,50 @@ import {Networks} from "./Networks.sol";
 /// @title What may be ordered, on what, for how long, how often, and by how many
 /// @dev Mirrored by `policies/guardrails.py`; a differential test keeps the two equal.
 abstract contract Guardrails is Leases {
-    // ============ Storage ============
+    // ============ Constants ============
 
-    struct Budget {
-        uint64 window; // the one that `used` counts in
-        uint32 used;
-    }
-
-    mapping(address agent => mapping(Kind kind => mapping(uint8 criticality => Budget))) private _budgets;
+    uint256 private constant CELLS = 4; // of a kind, one for each criticality
+    uint256 private constant COUNTER = 12; // bits of `Account.used` for each cell
+    uint256 private constant COUNTER_MASK = 0xfff;
 
     // ============ Views ============
 
     /// @inheritdoc IGate
     function verdict(address agent, Kind kind, bytes32 target, uint32 ttl, bytes32 model)
-        public
+        external
         view
         returns (Tier tier, Reason reason, uint8 approvals)
     {
-        reason = _refusal(kind, target, ttl);
-        if (reason != Reason.NONE) return (Tier.REFUSED, reason, 0);
         uint8 criticality = _criticalityOf(kind, target);
-        Rule memory rule = ruleOf(kind, criticality);
-        if (_used(agent, kind, criticality) >= rule.budget) return (Tier.REFUSED, Reason.BUDGET_SPENT, 0);
-        if (rule.leasable && _leaseCovers(agent, kind, criticality, ttl, model)) return (Tier.LEASE, Reason.NONE, 0);
-        return (Tier.QUORUM, Reason.NONE, rule.quorum);
+        Cell memory cell = _cells[kind][criticality];
+        reason = _refusal(kind, target, ttl, cell);
+        if (reason == Reason.NONE && _used(_accounts[agent], kind, criticality, cell.window) >= cell.budget) {
+            reason = Reason.BUDGET_SPENT;
+        }
+        if (reason != Reason.NONE) return (Tier.REFUSED, reason, 0);
+        if (_leaseCovers(agent, kind, criticality, ttl, model, cell)) return (Tier.LEASE, Reason.NONE, 0);
+        return (Tier.QUORUM, Reason.NONE, cell.quorum);
     }
 
     // ============ Internals ============
 
     /// @dev What no budget changes, so it holds at proposal and at execution alike.
-    function _refusal(Kind kind, bytes32 target, uint32 ttl) internal view returns (Reason reason) {
+    /// @param cell the target's
+    function _refusal(Kind kind, bytes32 target, uint32 ttl, Cell memory cell) internal view returns (Reason reason) {
         reason = _targetRefusal(kind, target);
         if (reason != Reason.NONE) return reason;
-        Rule memory rule = ruleOf(kind, _criticalityOf(kind, target));
-        if (!rule.allowed) return Reason.RULE_REFUSES;
-        return ttl == 0 || ttl > rule.maxTtl ? Reason.TTL_OUT_OF_RANGE : Reason.NONE;
+        if (!cell.allowed) return Reason.RULE_REFUSES;
+        return ttl == 0 || ttl > cell.maxTtl ? Reason.TTL_OUT_OF_RANGE : Reason.NONE;
     }
 
-    function _spendBudget(address agent, Kind kind, bytes32 target) internal {
-        uint8 criticality = _criticalityOf(kind, target);
-        uint32 used = _used(agent, kind, criticality) + 1;
-        _budgets[agent][kind][criticality] = Budget(_window(), used);
+    /// @dev One proposal more in this cell; the caller stores the account. A counter never overflows into the next, for no
+    /// budget exceeds what it holds.
+    function _spendBudget(Account memory agent, Kind kind, uint8 criticality, Cell memory cell) internal view {
+        uint32 window = _window(cell.window);
+        if (agent.window != window) (agent.window, agent.used) = (window, 0);
+        uint256 shift = _shift(kind, criticality);
+        if ((agent.used >> shift) & COUNTER_MASK >= cell.budget) revert GateRefused(Reason.BUDGET_SPENT);
+        agent.used += uint144(1 << shift);
     }
 
     function _targetRefusal(Kind kind, bytes32 target) private view returns (Reason) {
@@ -57,20 +60,22 @@ abstract contract Guardrails is Leases {
             if (!Networks.isCanonical(target)) return Reason.MALFORMED_TARGET;
             return _overlapsProtected(target) ? Reason.PROTECTED_TARGET : Reason.NONE;
         }
-        bool isAsset = kind == Kind.ISOLATE;
-        bool known = isAsset ? assetOf(target).known : credentialOf(target).known;
-        if (!known) return Reason.UNKNOWN_TARGET;
-        bool isProtected = isAsset ? assetOf(target).isProtected : credentialOf(target).isProtected;
-        return isProtected ? Reason.PROTECTED_TARGET : Reason.NONE;
+        Target storage registered = _targets[kind][target];
+        if (!registered.known) return Reason.UNKNOWN_TARGET;
+        return registered.isProtected ? Reason.PROTECTED_TARGET : Reason.NONE;
     }
 
-    function _used(address agent, Kind kind, uint8 criticality) private view returns (uint32) {
-        Budget memory budget = _budgets[agent][kind][criticality];
-        return budget.window == _window() ? budget.used : 0;
+    function _used(Account storage agent, Kind kind, uint8 criticality, uint32 window) private view returns (uint256) {
+        return agent.window == _window(window) ? (agent.used >> _shift(kind, criticality)) & COUNTER_MASK : 0;
     }
 
-    /// @dev No rule exists before the limits do, so no one divides by zero here.
-    function _window() private view returns (uint64) {
-        return uint64(block.timestamp / limits().window);
+    function _shift(Kind kind, uint8 criticality) private pure returns (uint256) {
+        return COUNTER * (CELLS * uint256(kind) + criticality);
+    }
+
+    /// @dev No rule exists before the limits do, so no one divides by zero here. Fits in 32 bits until 2106.
+    /// @param length of a window in seconds
+    function _window(uint32 length) private view returns (uint32) {
+        return uint32(block.timestamp / length);
     }
 }

@@ -9,17 +9,26 @@ import {Signers} from "./Signers.sol";
 /// @dev An agent has one lease at most. It counts only while `leaseQuorum` of those who signed it are operators, so revoking a
 /// signer takes it back; its id is the digest that they signed.
 abstract contract Leases is Signers {
+    // ============ Constants ============
+
+    uint48 private constant ROW = 16; // bits of `Grant.left` for each kind
+
     // ============ Storage ============
 
-    struct Grant {
-        bytes32 id;
-        bytes32 model;
-        uint64 expires;
+    /// @dev What an order under the lease is judged by: one word.
+    struct Terms {
+        uint40 expires;
         uint32 maxTtl;
         uint8 maxCriticality;
+        uint16 model; // its number
         uint104 signers; // seats
-        uint32[3] budgets; // by kind
-        uint32[3] spent;
+        uint48 left; // orders, 16 bits for each kind
+    }
+
+    struct Grant {
+        Terms terms;
+        bytes32 id;
+        uint48 budgets; // what `left` was at first
     }
 
     mapping(address agent => Grant) private _grants;
@@ -33,7 +42,7 @@ abstract contract Leases is Signers {
         _checkLease(lease);
         if (_granted[id]) revert GateLeaseUsed(id);
         Grant storage grant = _grants[lease.agent];
-        if (_isLive(grant)) revert GateLeaseLive(grant.id);
+        if (_isLive(grant.terms)) revert GateLeaseLive(grant.id);
         uint104 signers = _collect(id, signatures);
         uint256 quorum = limits().leaseQuorum;
         if (signatures.length < quorum) revert GateQuorumNotMet(signatures.length, quorum);
@@ -48,7 +57,7 @@ abstract contract Leases is Signers {
     function endLease(address agent) external {
         if (rolesOf(msg.sender) & GUARDIAN == 0) revert GateMissingRole(msg.sender, GUARDIAN);
         bytes32 id = _grants[agent].id;
-        if (id == 0 || block.timestamp >= _grants[agent].expires) revert GateNoLease(agent);
+        if (id == 0 || block.timestamp >= _grants[agent].terms.expires) revert GateNoLease(agent);
         delete _grants[agent];
         _extend(abi.encode(_head, LeaseEnded.selector, id, msg.sender));
         emit LeaseEnded(id, msg.sender);
@@ -63,48 +72,65 @@ abstract contract Leases is Signers {
         returns (bytes32 id, uint64 expires, uint32[3] memory budgets, uint32[3] memory spent)
     {
         Grant storage grant = _grants[agent];
-        if (_isLive(grant)) return (grant.id, grant.expires, grant.budgets, grant.spent);
+        if (!_isLive(grant.terms)) return (id, expires, budgets, spent);
+        for (uint256 row = 0; row < 3; ++row) {
+            budgets[row] = _row(grant.budgets, row);
+            spent[row] = budgets[row] - _row(grant.terms.left, row);
+        }
+        return (grant.id, grant.terms.expires, budgets, spent);
     }
 
     // ============ Internals ============
 
-    function _leaseCovers(address agent, Kind kind, uint8 criticality, uint32 ttl, bytes32 model)
+    function _leaseCovers(address agent, Kind kind, uint8 criticality, uint32 ttl, bytes32 model, Cell memory cell)
         internal
         view
         returns (bool)
     {
-        Grant storage grant = _grants[agent];
-        uint256 row = uint256(kind);
-        return _isLive(grant) && grant.model == model && criticality <= grant.maxCriticality && ttl <= grant.maxTtl
-            && grant.spent[row] < grant.budgets[row];
+        if (!cell.leasable) return false;
+        Terms memory terms = _grants[agent].terms;
+        return _isLive(terms, cell.operators, cell.leaseQuorum) && terms.model == _models[model].number && criticality <= terms.maxCriticality
+            && ttl <= terms.maxTtl && _row(terms.left, uint256(kind)) != 0;
     }
 
-    function _spendLease(address agent, Kind kind) internal returns (bytes32 id) {
-        Grant storage grant = _grants[agent];
-        ++grant.spent[uint256(kind)];
-        return grant.id;
+    function _spendLease(address agent, Kind kind) internal {
+        _grants[agent].terms.left -= uint48(1) << (ROW * uint48(kind));
     }
 
-    function _isLive(Grant storage grant) private view returns (bool) {
-        return grant.id != 0 && block.timestamp < grant.expires && _countCurrent(grant.signers) >= limits().leaseQuorum;
+    function _isLive(Terms memory terms) private view returns (bool) {
+        return _isLive(terms, _settings.operators, _settings.leaseQuorum);
+    }
+
+    function _isLive(Terms memory terms, uint104 operators, uint8 quorum) private view returns (bool) {
+        return block.timestamp < terms.expires && _countShared(terms.signers, operators) >= quorum;
     }
 
     function _store(Grant storage grant, Lease calldata lease, bytes32 id, uint104 signers) private {
+        uint48 budgets = uint48(lease.revocations);
+        budgets = (budgets << ROW) | uint48(lease.isolations);
+        budgets = (budgets << ROW) | uint48(lease.blocks);
+        grant.terms = Terms({
+            expires: uint40(lease.expires), // `maxLease` bounds it
+            maxTtl: lease.maxTtl,
+            maxCriticality: lease.maxCriticality,
+            model: _models[lease.model].number,
+            signers: signers,
+            left: budgets
+        });
         grant.id = id;
-        grant.model = lease.model;
-        grant.expires = lease.expires;
-        grant.maxTtl = lease.maxTtl;
-        grant.maxCriticality = lease.maxCriticality;
-        grant.signers = signers;
-        grant.budgets = [lease.blocks, lease.isolations, lease.revocations];
-        delete grant.spent;
+        grant.budgets = budgets;
+    }
+
+    function _row(uint48 budgets, uint256 kind) private pure returns (uint16) {
+        return uint16(budgets >> (ROW * kind));
     }
 
     function _checkLease(Lease calldata lease) private view {
         if (rolesOf(lease.agent) != AGENT) revert GateMissingRole(lease.agent, AGENT);
         if (!isModelActive(lease.model)) revert GateModelNotActive(lease.model);
         bool inTime = lease.expires > block.timestamp && lease.expires <= block.timestamp + limits().maxLease;
-        bool empty = lease.blocks == 0 && lease.isolations == 0 && lease.revocations == 0;
-        if (!inTime || empty || lease.maxTtl == 0 || lease.maxCriticality > MAX_CRITICALITY) revert GateBadLease();
+        uint256 all = lease.blocks | lease.isolations | lease.revocations;
+        bool fits = all != 0 && all <= type(uint16).max;
+        if (!inTime || !fits || lease.maxTtl == 0 || lease.maxCriticality > MAX_CRITICALITY) revert GateBadLease();
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+
 /// @title Networks packed in one word (see `IRegistry`)
 library Networks {
     uint256 internal constant IPV4 = 4;
@@ -9,6 +11,9 @@ library Networks {
     uint256 private constant V6_MAPPED = 0xffff; // ::ffff:0:0/96, IPv4 written as IPv6
 
     bytes16 private constant HEX = "0123456789abcdef";
+    uint256 private constant ZERO = 0x30;
+    uint256 private constant DOT = 0x2e;
+    uint256 private constant SLASH = 0x2f;
 
     // ============ Parts ============
 
@@ -18,6 +23,10 @@ library Networks {
 
     function prefixOf(bytes32 network) internal pure returns (uint256) {
         return uint8(uint256(network) >> 128);
+    }
+
+    function isV4(bytes32 network) internal pure returns (bool) {
+        return family(network) == IPV4;
     }
 
     /// @dev Bits of an address of this family.
@@ -52,7 +61,7 @@ library Networks {
         uint256 a = prefixOf(one);
         uint256 b = prefixOf(other);
         uint256 prefix = a < b ? a : b;
-        return widen(one, prefix) == widen(other, prefix);
+        return uint128(uint256(one ^ other)) >> (width(one) - prefix) == 0;
     }
 
     /// @notice How much a block of this width may hurt, in the four classes of criticality.
@@ -65,26 +74,47 @@ library Networks {
         return 3;
     }
 
+    // ============ Storage ============
+
+    /// @notice A canonical IPv4 network in 40 bits, never zero: `prefix length + 1 << 32 | address`.
+    function shorten(bytes32 network) internal pure returns (uint40) {
+        return uint40(((prefixOf(network) + 1) << 32) | uint32(uint256(network)));
+    }
+
+    /// @notice The network that `shorten` made this of; zero of zero.
+    function lengthen(uint40 short) internal pure returns (bytes32) {
+        if (short == 0) return 0;
+        return bytes32((IPV4 << 136) | (((uint256(short) >> 32) - 1) << 128) | uint32(short));
+    }
+
     // ============ Text ============
 
     /// @notice What a wallet shows: "203.0.113.9/32", or eight full groups for IPv6.
     function toText(bytes32 network) internal pure returns (string memory) {
-        bytes memory prefix = _decimal(prefixOf(network));
-        bytes memory host = family(network) == IPV4 ? _dotted(network) : _groups(network);
-        return string(bytes.concat(host, "/", prefix));
+        bool v4 = isV4(network);
+        uint256 tail = _decimal((v4 ? _dotted(network) << 8 : 0) | SLASH, prefixOf(network));
+        bytes memory text = new bytes(Math.log256(tail) + 1);
+        // Writes the one word of `text`: 18 characters at most.
+        assembly ("memory-safe") {
+            mstore(add(text, 0x20), shl(sub(256, mul(8, mload(text))), tail))
+        }
+        return string(v4 ? text : bytes.concat(_groups(network), text));
     }
 
-    function _dotted(bytes32 network) private pure returns (bytes memory) {
+    /// @return text in its low bytes, as of `_decimal`
+    function _dotted(bytes32 network) private pure returns (uint256 text) {
         uint256 host = uint256(network);
-        return bytes.concat(
-            _decimal(uint8(host >> 24)),
-            ".",
-            _decimal(uint8(host >> 16)),
-            ".",
-            _decimal(uint8(host >> 8)),
-            ".",
-            _decimal(uint8(host))
-        );
+        text = _decimal(0, uint8(host >> 24));
+        text = _decimal((text << 8) | DOT, uint8(host >> 16));
+        text = _decimal((text << 8) | DOT, uint8(host >> 8));
+        return _decimal((text << 8) | DOT, uint8(host));
+    }
+
+    /// @dev Appends a value up to 255 to a text that stands in the low bytes of a word.
+    function _decimal(uint256 text, uint256 value) private pure returns (uint256) {
+        if (value > 99) text = (text << 8) | (ZERO + value / 100);
+        if (value > 9) text = (text << 8) | (ZERO + (value / 10) % 10);
+        return (text << 8) | (ZERO + value % 10);
     }
 
     function _groups(bytes32 network) private pure returns (bytes memory text) {
@@ -95,14 +125,5 @@ library Networks {
             if (nibble != 0 && nibble % 4 == 0) text[next++] = ":";
             text[next++] = HEX[(host >> (124 - 4 * nibble)) & 0xf];
         }
-    }
-
-    /// @dev For values up to 255.
-    function _decimal(uint256 value) private pure returns (bytes memory) {
-        bytes1 units = bytes1(uint8(48 + (value % 10)));
-        if (value < 10) return bytes.concat(units);
-        bytes1 tens = bytes1(uint8(48 + ((value / 10) % 10)));
-        if (value < 100) return bytes.concat(tens, units);
-        return bytes.concat(bytes1(uint8(48 + (value / 100))), tens, units);
     }
 }

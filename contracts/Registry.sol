@@ -8,7 +8,9 @@ import {Networks} from "./Networks.sol";
 
 /// @title Who and what exists, and which rules hold for it
 /// @dev Every operator gets a seat, a bit of his own that no one else ever gets. A set of signers is then one word, and how
-/// many of them are operators now is the number of bits it shares with `_operators`.
+/// many of them are operators now is the number of bits it shares with `_settings.operators`.
+///
+/// What an order reads or writes together shares a word: a cold word costs more than all that is computed from it.
 abstract contract Registry is IRegistry, AuditLog, AccessManaged {
     using Networks for bytes32;
 
@@ -21,30 +23,71 @@ abstract contract Registry is IRegistry, AuditLog, AccessManaged {
     uint8 private constant ALL_ROLES = AGENT | OPERATOR | GUARDIAN | ENFORCER;
 
     uint8 internal constant MAX_CRITICALITY = 3;
-    uint256 private constant MAX_NETWORKS = 64;
+    uint256 private constant MAX_NETWORKS = 64; // of each family
     uint256 private constant MAX_SEATS = 104;
     uint256 private constant MAX_NAME = 256; // bytes
+    uint256 private constant MAX_BUDGET = 4095; // what a counter of `Account.used` holds
 
     // ============ Storage ============
 
     struct Account {
         uint8 roles;
         uint8 seat; // from 1; kept when the role is taken away
+        uint32 window; // the one that `used` counts in
+        uint144 used; // proposals by this agent: 12 bits for each of the twelve cells
+        uint32 lastNonce; // the highest that this agent used
+        uint32 recentNonces; // bit i: `lastNonce - i` is used
     }
 
-    Limits private _limits;
+    /// @notice What governance says of a target, and the last order on it. A network has the order alone.
+    struct Target {
+        bool known;
+        bool isProtected;
+        uint8 criticality;
+        uint40 until; // end of the order; zero where there was none, and after a release
+        bytes24 order; // the proposal's id but for its last 8 bytes
+    }
 
-    uint104 private _operators; // seats of current operators
-    uint8 private _seats; // given out so far
+    struct Model {
+        bool active;
+        uint16 number; // from 1, in the order of registration; short for its hash
+    }
 
-    mapping(address account => Account) private _accounts;
-    mapping(bytes32 key => Asset) private _assets;
-    mapping(bytes32 key => Credential) private _credentials;
-    mapping(bytes32 model => bool) private _models;
-    mapping(Kind kind => mapping(uint8 criticality => Rule)) private _rules;
+    struct Settings {
+        uint32 window;
+        uint32 maxPending;
+        uint8 leaseQuorum;
+        uint8 releaseQuorum;
+        uint32 maxLease;
+        uint104 operators; // seats of current operators
+        uint8 seats; // given out so far
+        uint16 models; // registered so far
+    }
 
-    bytes32[] private _networks;
-    mapping(bytes32 network => uint256 position) private _networkPosition; // from 1
+    /// @dev A rule, and the settings that every order is judged by too: one word instead of two.
+    struct Cell {
+        bool allowed;
+        bool leasable;
+        uint8 quorum;
+        uint32 maxTtl;
+        uint16 budget;
+        uint32 window;
+        uint32 maxPending;
+        uint8 leaseQuorum;
+        uint104 operators;
+    }
+
+    Settings internal _settings;
+
+    mapping(address account => Account) internal _accounts;
+    mapping(Kind kind => mapping(bytes32 key => Target)) internal _targets;
+    mapping(bytes32 asset => bytes32 zone) private _zones;
+    mapping(bytes32 model => Model) internal _models;
+    mapping(Kind kind => mapping(uint8 criticality => Cell)) internal _cells;
+
+    /// @dev Six to a word (`Networks.shorten`), the first empty place ends the list.
+    uint40[MAX_NETWORKS] private _protectedV4;
+    bytes32[MAX_NETWORKS] private _protectedV6;
 
     // ============ Governance ============
 
@@ -64,7 +107,8 @@ abstract contract Registry is IRegistry, AuditLog, AccessManaged {
         _checkName(zone);
         _checkCriticality(criticality);
         bytes32 key = keccak256(bytes(id));
-        _assets[key] = Asset(keccak256(bytes(zone)), criticality, true, isProtected);
+        _setTarget(Kind.ISOLATE, key, criticality, isProtected);
+        _zones[key] = keccak256(bytes(zone));
         _extend(abi.encode(_head, AssetSet.selector, key, id, zone, criticality, isProtected));
         emit AssetSet(key, id, zone, criticality, isProtected);
     }
@@ -74,7 +118,7 @@ abstract contract Registry is IRegistry, AuditLog, AccessManaged {
         _checkName(id);
         _checkCriticality(criticality);
         bytes32 key = keccak256(bytes(id));
-        _credentials[key] = Credential(criticality, true, isProtected);
+        _setTarget(Kind.REVOKE, key, criticality, isProtected);
         _extend(abi.encode(_head, CredentialSet.selector, key, id, criticality, isProtected));
         emit CredentialSet(key, id, criticality, isProtected);
     }
@@ -82,16 +126,18 @@ abstract contract Registry is IRegistry, AuditLog, AccessManaged {
     /// @inheritdoc IRegistry
     function setProtectedNetwork(bytes32 network, bool isProtected) external restricted {
         if (!network.isCanonical()) revert RegistryBadNetwork(network);
-        bool was = _networkPosition[network] != 0;
-        if (isProtected && !was) _addNetwork(network);
-        if (!isProtected && was) _removeNetwork(network);
+        (uint256 place, uint256 count) = _findNetwork(network);
+        bool was = place != count;
+        if (isProtected && !was) _addNetwork(network, count);
+        if (!isProtected && was) _removeNetwork(network, place, count - 1);
         _extend(abi.encode(_head, NetworkProtected.selector, network, isProtected));
         emit NetworkProtected(network, isProtected);
     }
 
     /// @inheritdoc IRegistry
     function setModel(bytes32 model, bytes32 card, bool active) external restricted {
-        _models[model] = active;
+        if (_models[model].number == 0) _models[model].number = ++_settings.models;
+        _models[model].active = active;
         _extend(abi.encode(_head, ModelSet.selector, model, card, active));
         emit ModelSet(model, card, active);
     }
@@ -100,10 +146,13 @@ abstract contract Registry is IRegistry, AuditLog, AccessManaged {
     /// @dev Limits come first: a rule's budget is counted in windows.
     function setRule(Kind kind, uint8 criticality, Rule calldata rule) external restricted {
         _checkCriticality(criticality);
-        if (_limits.window == 0) revert RegistryBadLimits();
-        bool complete = rule.quorum != 0 && rule.quorum <= MAX_SEATS && rule.maxTtl != 0 && rule.budget != 0;
+        if (_settings.window == 0) revert RegistryBadLimits();
+        bool complete = rule.quorum != 0 && rule.quorum <= MAX_SEATS && rule.maxTtl != 0 && rule.budget != 0
+            && rule.budget <= MAX_BUDGET;
         if (rule.allowed ? !complete : rule.leasable) revert RegistryBadRule(kind, criticality);
-        _rules[kind][criticality] = rule;
+        Cell storage cell = _cells[kind][criticality];
+        (cell.allowed, cell.leasable, cell.quorum) = (rule.allowed, rule.leasable, rule.quorum);
+        (cell.maxTtl, cell.budget) = (rule.maxTtl, uint16(rule.budget));
         _extend(abi.encode(_head, RuleSet.selector, kind, criticality, rule));
         emit RuleSet(kind, criticality, rule);
     }
@@ -114,7 +163,12 @@ abstract contract Registry is IRegistry, AuditLog, AccessManaged {
             newLimits.window == 0 || newLimits.maxPending == 0 || newLimits.leaseQuorum == 0
                 || newLimits.releaseQuorum == 0 || newLimits.maxLease == 0
         ) revert RegistryBadLimits();
-        _limits = newLimits;
+        _settings.window = newLimits.window;
+        _settings.maxPending = newLimits.maxPending;
+        _settings.leaseQuorum = newLimits.leaseQuorum;
+        _settings.releaseQuorum = newLimits.releaseQuorum;
+        _settings.maxLease = newLimits.maxLease;
+        _copySettings();
         _extend(abi.encode(_head, LimitsSet.selector, newLimits));
         emit LimitsSet(newLimits);
     }
@@ -133,58 +187,76 @@ abstract contract Registry is IRegistry, AuditLog, AccessManaged {
 
     /// @inheritdoc IRegistry
     function assetOf(bytes32 key) public view returns (Asset memory) {
-        return _assets[key];
+        Target memory target = _targets[Kind.ISOLATE][key];
+        return Asset(_zones[key], target.criticality, target.known, target.isProtected);
     }
 
     /// @inheritdoc IRegistry
     function credentialOf(bytes32 key) public view returns (Credential memory) {
-        return _credentials[key];
+        Target memory target = _targets[Kind.REVOKE][key];
+        return Credential(target.criticality, target.known, target.isProtected);
     }
 
     /// @inheritdoc IRegistry
     function isModelActive(bytes32 model) public view returns (bool) {
-        return _models[model];
+        return _models[model].active;
     }
 
     /// @inheritdoc IRegistry
     function ruleOf(Kind kind, uint8 criticality) public view returns (Rule memory) {
-        return _rules[kind][criticality];
+        Cell memory cell = _cells[kind][criticality];
+        return Rule(cell.allowed, cell.leasable, cell.quorum, cell.maxTtl, cell.budget);
     }
 
     /// @inheritdoc IRegistry
     function limits() public view returns (Limits memory) {
-        return _limits;
+        Settings memory s = _settings;
+        return Limits(s.window, s.maxPending, s.leaseQuorum, s.releaseQuorum, s.maxLease);
     }
 
     /// @inheritdoc IRegistry
-    function protectedNetworks() external view returns (bytes32[] memory) {
-        return _networks;
+    function protectedNetworks() external view returns (bytes32[] memory networks) {
+        uint256 v4 = _countNetworks(true);
+        networks = new bytes32[](v4 + _countNetworks(false));
+        for (uint256 i = 0; i < networks.length; ++i) {
+            networks[i] = i < v4 ? _protectedAt(true, i) : _protectedAt(false, i - v4);
+        }
     }
 
     /// @inheritdoc IRegistry
-    function auditHead() external view returns (bytes32 head, uint256 count) {
-        return _auditHead();
+    function auditHead() external view returns (bytes32) {
+        return _head;
     }
 
     // ============ Internals ============
 
     function _overlapsProtected(bytes32 network) internal view returns (bool) {
-        uint256 count = _networks.length;
-        for (uint256 i = 0; i < count; ++i) {
-            if (network.overlap(_networks[i])) return true;
+        bool v4 = network.isV4();
+        for (uint256 i = 0; i < MAX_NETWORKS; ++i) {
+            bytes32 other = _protectedAt(v4, i);
+            if (other == 0) return false;
+            if (network.overlap(other)) return true;
         }
         return false;
     }
 
+    function _zoneOf(bytes32 asset) internal view returns (bytes32) {
+        return _zones[asset];
+    }
+
     /// @dev The bit of an operator's seat; zero for whoever is no operator now.
     function _seatOf(address operator) internal view returns (uint104) {
-        Account memory account = _accounts[operator];
+        Account storage account = _accounts[operator];
         return account.roles & OPERATOR == 0 ? 0 : uint104(1) << (account.seat - 1);
     }
 
     /// @dev How many of these seats belong to current operators.
-    function _countCurrent(uint104 seats) internal view returns (uint256 count) {
-        for (uint104 rest = seats & _operators; rest != 0; rest &= rest - 1) {
+    function _countCurrent(uint104 seats) internal view returns (uint256) {
+        return _countShared(seats, _settings.operators);
+    }
+
+    function _countShared(uint104 seats, uint104 operators) internal pure returns (uint256 count) {
+        for (uint104 rest = seats & operators; rest != 0; rest &= rest - 1) {
             ++count;
         }
     }
@@ -192,29 +264,69 @@ abstract contract Registry is IRegistry, AuditLog, AccessManaged {
     function _seat(address account, bool isOperator) private {
         uint8 seat = _accounts[account].seat;
         if (isOperator && seat == 0) {
-            if (_seats == MAX_SEATS) revert RegistryTooManyOperators(MAX_SEATS);
-            seat = ++_seats;
+            if (_settings.seats == MAX_SEATS) revert RegistryTooManyOperators(MAX_SEATS);
+            seat = ++_settings.seats;
             _accounts[account].seat = seat;
         }
         if (seat == 0) return;
         uint104 bit = uint104(1) << (seat - 1);
-        _operators = isOperator ? _operators | bit : _operators & ~bit;
+        uint104 operators = _settings.operators;
+        _settings.operators = isOperator ? operators | bit : operators & ~bit;
+        _copySettings();
     }
 
-    function _addNetwork(bytes32 network) private {
-        if (_networks.length == MAX_NETWORKS) revert RegistryTooManyNetworks(MAX_NETWORKS + 1, MAX_NETWORKS);
-        _networks.push(network);
-        _networkPosition[network] = _networks.length;
+    /// @dev Into every cell, after each change of a setting that cells have.
+    function _copySettings() private {
+        Settings memory settings = _settings;
+        for (uint256 kind = 0; kind <= uint256(type(Kind).max); ++kind) {
+            for (uint8 criticality = 0; criticality <= MAX_CRITICALITY; ++criticality) {
+                Cell storage cell = _cells[Kind(kind)][criticality];
+                (cell.window, cell.maxPending) = (settings.window, settings.maxPending);
+                (cell.leaseQuorum, cell.operators) = (settings.leaseQuorum, settings.operators);
+            }
+        }
+    }
+
+    /// @dev The order on it stays as it is.
+    function _setTarget(Kind kind, bytes32 key, uint8 criticality, bool isProtected) private {
+        Target storage target = _targets[kind][key];
+        target.known = true;
+        target.criticality = criticality;
+        target.isProtected = isProtected;
+    }
+
+    /// @return zero beyond the last one
+    function _protectedAt(bool v4, uint256 place) private view returns (bytes32) {
+        return v4 ? Networks.lengthen(_protectedV4[place]) : _protectedV6[place];
+    }
+
+    function _countNetworks(bool v4) private view returns (uint256 count) {
+        while (count < MAX_NETWORKS && _protectedAt(v4, count) != 0) ++count;
+    }
+
+    /// @return place of the network; `count` where it is not protected
+    /// @return count of the protected ones of its family
+    function _findNetwork(bytes32 network) private view returns (uint256 place, uint256 count) {
+        bool v4 = network.isV4();
+        count = _countNetworks(v4);
+        while (place < count && _protectedAt(v4, place) != network) ++place;
+    }
+
+    function _addNetwork(bytes32 network, uint256 count) private {
+        if (count == MAX_NETWORKS) revert RegistryTooManyNetworks(MAX_NETWORKS + 1, MAX_NETWORKS);
+        if (network.isV4()) _protectedV4[count] = network.shorten();
+        else _protectedV6[count] = network;
     }
 
     /// @dev The last one takes the place of the one that goes.
-    function _removeNetwork(bytes32 network) private {
-        bytes32 last = _networks[_networks.length - 1];
-        uint256 position = _networkPosition[network];
-        _networks[position - 1] = last;
-        _networkPosition[last] = position;
-        _networks.pop();
-        delete _networkPosition[network];
+    function _removeNetwork(bytes32 network, uint256 place, uint256 last) private {
+        if (network.isV4()) {
+            _protectedV4[place] = _protectedV4[last];
+            delete _protectedV4[last];
+        } else {
+            _protectedV6[place] = _protectedV6[last];
+            delete _protectedV6[last];
+        }
     }
 
     function _checkName(string calldata name) private pure {

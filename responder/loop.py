@@ -95,6 +95,7 @@ class Responder:
         self.final = Ledger(domain) if settings.confirmations else self.ledger  # what is obeyed
         self._clock: Clock = clock or LedgerClock(self.ledger)
         self._complaints: dict[str, str] = {}
+        self._nonce = 0
         self._sent = 0
         self._read = 0
         self._decided_at = -1.0
@@ -198,9 +199,10 @@ class Responder:
             evidence=evidence,
             deadline=int(now) + wait,
             agent=self._clients.agent.address,
-            nonce=0,  # the evidence names the moment, so no two proposals are alike
+            nonce=max(self._nonce, self.ledger.next_nonce(self._clients.agent.address)),
         )
         self._clients.agent.propose(proposal)
+        self._nonce = proposal.nonce + 1  # this tick's proposals are not in the ledger yet
         self._sent += 1
         log.info(
             "proposed %s %s (%s): %s",
@@ -295,8 +297,12 @@ class Responder:
                 continue
             if not synced:  # what was stated already is not known for certain
                 continue
+            case = self.ledger.cases[result.order_id]
+            if case.superseded_at is not None:  # the gate takes receipts of a target's last order
+                continue
             self._evidence.put(result.readback)  # so that the receipt can be checked later
-            self._clients.enforcer.file_receipt(result.order_id, int(result.outcome), result.digest)
+            outcome = int(result.outcome)
+            self._clients.enforcer.file_receipt(case.proposal, outcome, result.digest)
             self._sent += 1
             log.info(
                 "receipt %s for %s: %s",

@@ -147,7 +147,7 @@ class Timeline:
         self._add(event.time, "veto", f"{self._who(who)} stopped {self._case(ledger, case)}")
 
     def _on_Executed(
-        self, event: Event, ledger: Ledger, case: bytes, _k: int, _t: bytes, until: int, _l: bytes
+        self, event: Event, ledger: Ledger, case: bytes, _k: int, _t: bytes, until: int, _l: bool
     ) -> None:
         self._add(event.time, "order", f"{self._case(ledger, case)} until {stamp(until)}")
 

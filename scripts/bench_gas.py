@@ -53,11 +53,11 @@ SAFE = ROOT / "node_modules" / "@safe-global" / "safe-smart-account" / "build" /
 TIMELOCK = "node_modules/@openzeppelin/contracts/governance/TimelockController.sol"
 
 INVENTORY = Inventory(
-    assets=(Asset("web", "dmz", 0), Asset("files", "office", 1)),
+    assets=(Asset("web", "dmz", 0), Asset("files", "office", 1), Asset("mail", "office", 2)),
     credentials=(Credential("ssh:deploy", 1),),
     protected_networks=("198.51.100.0/24", "192.0.2.0/28", "10.0.0.0/16", "2001:db8:1::/48"),
 )
-NAMES = {"web": Words("web", "dmz", 0), "files": Words("files", "office", 1)}
+WORDS = {asset.id: Words(asset.id, asset.zone, asset.criticality) for asset in INVENTORY.assets}
 
 __all__ = ["SNAPSHOT", "measure"]
 
@@ -136,12 +136,19 @@ class Gate:
 
     def approvals(self, proposal: Proposal, target: str) -> list[tuple[str, bytes]]:
         """Two of three, compact (ERC-2098)."""
-        words = NAMES.get(target) or Words(target, "", 0)
+        words = WORDS.get(target) or Words(target, "", 0)
         message = decision_message("Approval", proposal, words, self.domain)
         return [(o.address, compact(o.sign_message(message))) for o in self.chain.operators[:2]]
 
     def call(self, function: str, *args: Any, sender: str = "agent") -> int:
         return self.chain.send(self.contract.get_function_by_name(function)(*args), sender)
+
+    def approved(self, kind: Kind, target: str) -> int:
+        """Propose with two approvals: one transaction."""
+        proposal = self.proposal(kind, target)
+        signed = [data for _, data in self.approvals(proposal, target)]
+        halves = [(data[:32], data[32:]) for data in signed]
+        return self.call("proposeApproved", proposal.abi(), halves)
 
     def by_steps(self, kind: Kind, target: str) -> int:
         """Propose, approve, execute: three transactions."""
@@ -201,8 +208,12 @@ def make_gate(chain: Chain, folder: Path) -> Gate:
 
 
 def gate_figures(gate: Gate) -> dict[str, int]:
-    gate.by_steps(Kind.ISOLATE, "web")  # makes the agent's own words non-zero
+    gate.approved(Kind.ISOLATE, "web")  # makes the agent's own words non-zero
     figures = {
+        "order_2of3_warm": gate.approved(Kind.ISOLATE, "web"),
+        "order_2of3_fresh": gate.approved(Kind.BLOCK, "203.0.113.3/32"),
+        "isolate_2of3_first": gate.approved(Kind.ISOLATE, "mail"),
+        "block_2of3_warm": gate.approved(Kind.BLOCK, "203.0.113.3/32"),
         "order_2of3_steps_warm": gate.by_steps(Kind.ISOLATE, "web"),
         "order_2of3_steps_fresh": gate.by_steps(Kind.BLOCK, "203.0.113.1/32"),
         "lease_grant": gate.grant(),
@@ -214,8 +225,8 @@ def gate_figures(gate: Gate) -> dict[str, int]:
     }
     order = gate.proposal(Kind.ISOLATE, "files")
     gate.call("propose", order.abi())
-    receipt = (order.id(gate.domain), 0, EVIDENCE)
-    return figures | {"receipt": gate.call("fileReceipt", *receipt, sender="enforcer")}
+    receipt = gate.call("fileReceipt", order.abi(), 0, EVIDENCE, sender="enforcer")
+    return figures | {"receipt": receipt}
 
 
 # ---------------------------------------------------------------- what people use today

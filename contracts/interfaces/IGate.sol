@@ -29,7 +29,7 @@ enum Status {
     LIVE, // an order: the network must obey
     EXPIRED, // the order reached its time to live
     RELEASED,
-    SUPERSEDED, // a later order on the same target took its place
+    SUPERSEDED, // a later order took its place on the target, however it had ended; or other proposals its nonce
     REJECTED,
     VETOED,
     LAPSED // deadline passed unexecuted
@@ -56,14 +56,14 @@ interface IGate is IRegistry {
         bytes32 evidence; // SHA-256 of the canonical evidence bundle
         uint64 deadline; // Unix seconds; approvals and execution end here
         address agent;
-        uint256 nonce; // unordered
+        uint256 nonce; // used once by this agent; in any order, while fewer than 32 beyond it are used
     }
 
     /// @notice What M operators sign in advance. A budget of zero leaves that kind out.
     struct Lease {
         address agent;
         bytes32 model;
-        uint32 blocks; // orders of each kind that may execute at once in all
+        uint32 blocks; // orders of each kind that may execute at once in all, at most 65,535
         uint32 isolations;
         uint32 revocations;
         uint8 maxCriticality; // nothing above it
@@ -72,10 +72,16 @@ interface IGate is IRegistry {
         uint256 nonce; // unordered, used once
     }
 
-    /// @param data ECDSA (64 or 65 bytes) or ERC-1271 signature of `signer`.
+    /// @param data ECDSA (64 or 65 bytes) or ERC-1271 signature of `signer`, never empty.
     struct Signature {
         address signer;
         bytes data;
+    }
+
+    /// @notice An ERC-2098 signature whose signer is recovered from it.
+    struct CompactSignature {
+        bytes32 r;
+        bytes32 vs;
     }
 
     // ============ Events ============
@@ -84,8 +90,8 @@ interface IGate is IRegistry {
     event Approved(bytes32 indexed id, address indexed operator, bytes signature); // empty: by the operator's own transaction
     event Rejected(bytes32 indexed id, address indexed operator, bytes signature);
     /// @param until block time plus time to live, or the end of the order it supersedes where that is later
-    /// @param lease zero where people approved
-    event Executed(bytes32 indexed id, Kind indexed kind, bytes32 indexed target, uint64 until, bytes32 lease);
+    /// @param leased under the agent's lease, of which it has one at a time; else people approved
+    event Executed(bytes32 indexed id, Kind indexed kind, bytes32 indexed target, uint64 until, bool leased);
     event Vetoed(bytes32 indexed id, address indexed guardian);
     event Released(bytes32 indexed id, Signature[] signatures);
     event LeaseGranted(bytes32 indexed id, Lease lease, Signature[] signatures);
@@ -99,6 +105,8 @@ interface IGate is IRegistry {
     error GateModelNotActive(bytes32 model);
     error GateBadDeadline(uint64 deadline, uint64 earliest, uint64 latest);
     error GateNotProposer(address caller, address agent);
+    /// @param last the highest that this agent used
+    error GateBadNonce(uint256 nonce, uint256 last);
     error GateWrongStatus(bytes32 id, Status actual); // PENDING stands for READY too
     error GateAlreadyVoted(bytes32 id, address operator);
     error GateBadSignature(address signer);
@@ -113,6 +121,12 @@ interface IGate is IRegistry {
 
     /// @notice The agent proposes. Where a live lease covers the action the order is live in the same transaction.
     function propose(Proposal calldata proposal) external returns (bytes32 id, Status status);
+
+    /// @notice The agent proposes what operators have approved already: their EIP-712 `Approval` signatures come along, and the
+    /// order is live in the same transaction. No lease is asked or spent. Wallet contracts approve by `approveBySig`.
+    function proposeApproved(Proposal calldata proposal, CompactSignature[] calldata signatures)
+        external
+        returns (bytes32 id);
 
     /// @notice The caller approves by transaction.
     function approve(Proposal calldata proposal) external;
@@ -144,7 +158,8 @@ interface IGate is IRegistry {
     // ============ Receipts ============
 
     /// @param digest SHA-256 of the canonical JSON of what the enforcer read back.
-    function fileReceipt(bytes32 id, Outcome outcome, bytes32 digest) external;
+    /// The proposal's order must be the last on its target, live or not.
+    function fileReceipt(Proposal calldata proposal, Outcome outcome, bytes32 digest) external;
 
     // ============ Views ============
 
@@ -167,9 +182,9 @@ interface IGate is IRegistry {
         returns (Tier tier, Reason reason, uint8 approvals);
 
     /// @return status derived now
-    /// @return approvals by operators who are current
+    /// @return approvals by operators who are current; zero once executed
     /// @return needed approvals for execution under the rule of now
-    /// @return until end of the order, zero before execution
+    /// @return until end of the order; zero before execution, after release and once superseded
     function stateOf(Proposal calldata proposal)
         external
         view

@@ -36,7 +36,7 @@ interface IRegistry {
         bool leasable; // a live lease may stand in for the approvals
         uint8 quorum; // M: distinct current operators needed without a lease, at least 1 where allowed
         uint32 maxTtl; // seconds
-        uint32 budget; // proposals per agent and window in this cell
+        uint32 budget; // proposals per agent and window in this cell, at most 4,095
     }
 
     struct Limits {
@@ -67,6 +67,7 @@ interface IRegistry {
     error RegistryBadNetwork(bytes32 network);
     error RegistryBadRule(Kind kind, uint8 criticality);
     error RegistryBadLimits();
+    /// @notice Of one family.
     error RegistryTooManyNetworks(uint256 count, uint256 maximum);
     /// @notice Every account that ever was an operator keeps its place, so that old votes are never taken for another's.
     error RegistryTooManyOperators(uint256 maximum);
@@ -108,7 +109,7 @@ interface IRegistry {
 
     function protectedNetworks() external view returns (bytes32[] memory);
 
-    /// @notice Head of the hash chain over every event of this contract, and how many events it covers.
+    /// @notice Head of the hash chain over every event of this contract.
     /// @dev `head' = keccak256(abi.encode(head, selector of the event, its arguments in order of declaration))`, from zero.
-    function auditHead() external view returns (bytes32 head, uint256 count);
+    function auditHead() external view returns (bytes32);
 }

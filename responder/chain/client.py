@@ -126,11 +126,11 @@ class GateClient:
                 if event is not None:
                     yield event
 
-    def audit_head(self, block: int) -> tuple[bytes, int]:
-        """Head of the gate's hash chain and the number of events it covers, as of a block."""
+    def audit_head(self, block: int) -> bytes:
+        """Head of the gate's hash chain as of a block."""
         with _Rpc(self._rpc):
-            head, count = self._gate.functions.auditHead().call(block_identifier=block)
-        return bytes(head), int(count)
+            head = self._gate.functions.auditHead().call(block_identifier=block)
+        return bytes(head)
 
     def sender_of(self, tx: bytes) -> str:
         """Who sent a transaction."""
@@ -163,6 +163,10 @@ class GateClient:
     def propose(self, proposal: Proposal) -> bytes:
         return self._send("propose", proposal.abi())
 
+    def propose_approved(self, proposal: Proposal, signatures: Sequence[bytes]) -> bytes:
+        """Proposed, approved and executed at once: signatures of 65 bytes, of operators' keys."""
+        return self._send("proposeApproved", proposal.abi(), [_compact(s) for s in signatures])
+
     def approve(self, proposal: Proposal) -> bytes:
         return self._send("approve", proposal.abi())
 
@@ -190,8 +194,8 @@ class GateClient:
     def end_lease(self, agent: str) -> bytes:
         return self._send("endLease", agent)
 
-    def file_receipt(self, proposal_id: bytes, outcome: int, digest: bytes) -> bytes:
-        return self._send("fileReceipt", proposal_id, outcome, digest)
+    def file_receipt(self, proposal: Proposal, outcome: int, digest: bytes) -> bytes:
+        return self._send("fileReceipt", proposal.abi(), outcome, digest)
 
     def _send(self, name: str, *args: Any) -> bytes:
         """Sends one call and waits until it is mined. Raises Refused with the gate's reason."""
@@ -240,6 +244,12 @@ class _Rpc:
             ) from error
         if isinstance(error, Web3Exception | ValueError | LookupError | TypeError | AttributeError):
             raise Permanent(f"the node at {self._url} answered with an error: {error}") from error
+
+
+def _compact(signature: bytes) -> tuple[bytes, bytes]:
+    """ERC-2098: the recovery bit in the highest bit of s."""
+    s = int.from_bytes(signature[32:64]) | (signature[64] - 27) << 255
+    return signature[:32], s.to_bytes(32)
 
 
 def _refused(call: str, error: ContractLogicError) -> Refused:

@@ -5,6 +5,7 @@ contracts/deployment.example.yaml shows every key.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,8 @@ _ROLES = {"agents": 1, "operators": 2, "guardians": 4, "enforcers": 8}  # the co
 _LIMITS = ("window", "max_pending", "lease_quorum", "release_quorum", "max_lease")
 _RULE = ("quorum", "leasable", "max_ttl", "budget")
 _MAX_NAME = 256  # bytes, the contract's
-_MAX_NETWORKS = 64  # the contract's
+_MAX_NETWORKS = 64  # of each family, the contract's
+_MAX_BUDGET = 4095  # the contract's
 _UINT8, _UINT32 = 2**8 - 1, 2**32 - 1
 
 
@@ -130,7 +132,7 @@ def _rule(value: Any, where: str, operators: int) -> Rule:
         leasable=data["leasable"],
         quorum=_quorum(data["quorum"], f"{where}.quorum", operators),
         max_ttl=_integer(data["max_ttl"], f"{where}.max_ttl", 1, _UINT32),
-        budget=_integer(data["budget"], f"{where}.budget", 1, _UINT32),
+        budget=_integer(data["budget"], f"{where}.budget", 1, _MAX_BUDGET),
     )
 
 
@@ -152,9 +154,10 @@ def _check_inventory(inventory: Inventory) -> None:
     for name, what in names:
         if len(name.encode()) > _MAX_NAME:
             raise Permanent(f"inventory: {what} {name!r} is longer than {_MAX_NAME} bytes")
-    if len(set(inventory.protected_networks)) > _MAX_NETWORKS:
+    families = Counter(":" in network for network in set(inventory.protected_networks))
+    if max(families.values(), default=0) > _MAX_NETWORKS:
         raise Permanent(
-            f"inventory: {len(inventory.protected_networks)} protected networks, "
+            f"inventory: {max(families.values())} protected networks of one family, "
             f"the gate takes {_MAX_NETWORKS}; merge neighbours into wider ones"
         )
 

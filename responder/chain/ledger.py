@@ -129,7 +129,7 @@ class Source(Protocol):
 
     def events(self, start: int, end: int) -> Iterator[Event]: ...
 
-    def audit_head(self, block: int) -> tuple[bytes, int]: ...
+    def audit_head(self, block: int) -> bytes: ...
 
 
 class Ledger:
@@ -155,6 +155,7 @@ class Ledger:
         self.cases: dict[bytes, Case] = {}
         self.orders: dict[tuple[Kind, bytes], bytes] = {}
         self.budget_used: dict[tuple[str, Kind, int, int], int] = {}
+        self._nonces: dict[str, int] = {}  # the highest that an agent used
 
     # ------------------------------------------------------------ following the chain
 
@@ -186,12 +187,10 @@ class Ledger:
     def _extend(self, source: Source, final: Block) -> None:
         start = max(self.block.number + 1, source.first_block)
         events = list(source.events(start, final.number))
-        seen = (reduce(link, events, self.head), self.count + len(events))
-        stored = source.audit_head(final.number)
-        if seen != stored:
+        if reduce(link, events, self.head) != source.audit_head(final.number):
             raise Permanent(
-                f"the chain's events and the gate's storage disagree at block {final.number}: "
-                f"{seen[1]} events seen, {stored[1]} counted by the gate; "
+                f"the chain's events and the gate's storage disagree at block {final.number}, "
+                f"after {self.count + len(events)} events; "
                 "a reorganisation, or an endpoint that is not to be trusted"
             )
         for event in events:
@@ -221,6 +220,10 @@ class Ledger:
         """How many of these votes are by current operators."""
         return sum(self.has_role(operator, Role.OPERATOR) for operator in votes)
 
+    def next_nonce(self, agent: str) -> int:
+        """One that this agent has not used."""
+        return self._nonces.get(agent, -1) + 1
+
     def needed(self, case: Case) -> int:
         """Approvals under the rule of now."""
         rule = self.rules.get((case.proposal.kind, case.words.criticality))
@@ -229,10 +232,10 @@ class Ledger:
     def status(self, case: Case, now: float) -> Status:
         """Derived, as the gate derives it."""
         if case.executed_at is not None:
+            if case.superseded_at is not None:
+                return Status.SUPERSEDED
             if case.released_at is not None:
                 return Status.RELEASED
-            if case.superseded_at is not None and case.superseded_at < case.until:
-                return Status.SUPERSEDED
             return Status.LIVE if now < case.until else Status.EXPIRED
         if case.vetoed_at is not None:
             return Status.VETOED
@@ -368,6 +371,7 @@ class Ledger:
         proposal = to_proposal(values)
         words = self.words_of(proposal.kind, proposal.target)
         self.cases[case_id] = Case(case_id, proposal, words, event.time)
+        self._nonces[proposal.agent] = max(proposal.nonce, self._nonces.get(proposal.agent, 0))
         window = event.time // max(1, self.limits.window)
         cell = (proposal.agent, proposal.kind, words.criticality, window)
         self.budget_used[cell] = self.budget_used.get(cell, 0) + 1
@@ -381,15 +385,16 @@ class Ledger:
         self.cases[case_id].rejections[operator] = Vote(operator, signature, event.time)
 
     def _on_Executed(self, event: Event, args: Any) -> None:
-        case_id, kind, target, until, lease = args
+        case_id, kind, target, until, leased = args
         case = self.cases[case_id]
-        case.executed_at, case.until, case.lease = event.time, until, lease
+        case.executed_at, case.until = event.time, until
         previous = self.orders.get((Kind(kind), target))
         if previous is not None and previous != case_id:
             self.cases[previous].superseded_at = event.time
         self.orders[(Kind(kind), target)] = case_id
-        if lease != bytes(32):
-            self.leases[lease].spent[kind] += 1
+        if leased:
+            case.lease = self.lease_by_agent[case.proposal.agent]
+            self.leases[case.lease].spent[kind] += 1
 
     def _on_Vetoed(self, event: Event, args: Any) -> None:
         self.cases[args[0]].vetoed_at = event.time

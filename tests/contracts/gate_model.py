@@ -61,12 +61,13 @@ class GateModel:
     orders: dict[tuple[Kind, bytes], Entry] = field(default_factory=dict)
     grants: dict[str, Grant] = field(default_factory=dict)
     granted: set[bytes] = field(default_factory=set)
+    nonces: dict[str, set[int]] = field(default_factory=dict)
     used: dict[tuple[str, Kind, int], tuple[int, int]] = field(default_factory=dict)  # in window
 
     # ---------------------------------------------------------------- life-cycle
 
-    def propose(self, sender: str, proposal: Proposal) -> None:
-        id_ = proposal.id(self.domain)
+    def propose(self, sender: str, proposal: Proposal, signed: Signed | None = None) -> None:
+        """`signed` where approvals come along: whom the signatures recover to."""
         if self.role(sender) != AGENT:
             raise Refused("GateMissingRole", sender, AGENT)
         if sender != proposal.agent:
@@ -75,16 +76,36 @@ class GateModel:
         latest = self.now + self.limits[1]
         if not self.now < proposal.deadline <= latest:
             raise Refused("GateBadDeadline", proposal.deadline, self.now + 1, latest)
-        if id_ in self.entries:
-            raise Refused("GateWrongStatus", id_, self._status_code(proposal))
+        used = self.nonces.get(sender, set())
+        last = max(used, default=0)
+        if proposal.nonce >= 1 << 32 or self._is_used(proposal):
+            raise Refused("GateBadNonce", proposal.nonce, last)
         tier, reason, _ = self.verdict(proposal)
         if tier == 0:
             raise Refused("GateRefused", reason)
+        entry = Entry(proposal)
+        if signed is None:
+            self._enter(entry)
+            if tier == 1:
+                self.grants[proposal.agent].spent[proposal.kind] += 1
+                self._order(entry)
+            return
+        if len(signed) < self.quorum(proposal):
+            raise Refused("GateQuorumNotMet", len(signed), self.quorum(proposal))
+        self._collect(signed, 0)
+        self._enter(entry)
+        self._order(entry)
+
+    def _enter(self, entry: Entry) -> None:
+        proposal = entry.proposal
         self.used[self._cell(proposal)] = self.window, self.used_by(proposal) + 1
-        entry = self.entries[id_] = Entry(proposal)
-        if tier == 1:
-            self.grants[proposal.agent].spent[proposal.kind] += 1
-            self._order(entry)
+        self.nonces.setdefault(proposal.agent, set()).add(proposal.nonce)
+        self.entries[proposal.id(self.domain)] = entry
+
+    def _is_used(self, proposal: Proposal) -> bool:
+        """Or out of reach: 32 or more behind the highest."""
+        used = self.nonces.get(proposal.agent, set())
+        return proposal.nonce in used or proposal.nonce <= max(used, default=0) - 32
 
     def vote(self, proposal: Proposal, voters: Signed, approve: bool) -> None:
         """By transaction: one voter, whose signature is himself."""
@@ -120,15 +141,15 @@ class GateModel:
         if status != "LIVE":
             raise Refused("GateWrongStatus", proposal.id(self.domain), STATUS.index(status))
         self._collect(signed, self.limits[3])
-        self.entries[proposal.id(self.domain)].mark = "RELEASED"
+        entry = self.entries[proposal.id(self.domain)]
+        entry.mark, entry.until = "RELEASED", 0
 
-    def receipt(self, sender: str, id_: bytes) -> None:
+    def receipt(self, sender: str, proposal: Proposal) -> None:
         self._need(sender, ENFORCER)
-        entry = self.entries.get(id_)
-        mark = entry.mark if entry else "NONE"
-        if mark in ("NONE", "PROPOSED", "VETOED"):
-            told = "PENDING" if mark == "PROPOSED" else mark
-            raise Refused("GateWrongStatus", id_, STATUS.index(told))
+        id_ = proposal.id(self.domain)
+        order = self.orders.get((proposal.kind, proposal.target))
+        if order is None or order.proposal.id(self.domain) != id_:
+            raise Refused("GateWrongStatus", id_, self._status_code(proposal))
 
     # ---------------------------------------------------------------- lease
 
@@ -195,7 +216,7 @@ class GateModel:
         """As `stateOf` tells it."""
         entry = self.entries.get(proposal.id(self.domain))
         if entry is None:
-            return "NONE"
+            return "SUPERSEDED" if self._is_used(proposal) else "NONE"
         if entry.mark == "EXECUTED":
             return "LIVE" if self.now < entry.until else "EXPIRED"
         if entry.mark != "PROPOSED":
@@ -230,8 +251,9 @@ class GateModel:
     def _order(self, entry: Entry) -> None:
         target = entry.proposal.kind, entry.proposal.target
         before = self.ordered_until(*target)
-        if before:
-            self.orders[target].mark = "SUPERSEDED"
+        if target in self.orders:
+            self.orders[target].mark, self.orders[target].until = "SUPERSEDED", 0
+        entry.approvals, entry.rejections = set(), set()
         entry.mark, entry.until = "EXECUTED", max(before, self.now + entry.proposal.ttl)
         self.orders[target] = entry
 

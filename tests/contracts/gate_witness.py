@@ -68,7 +68,7 @@ class Witness:
         for event in self._gate.contract.events[self._heard :]:
             getattr(self, f"_{event.name}")(**event.args)
             self._extend(event)
-        assert self._gate.view("auditHead") == (self._head, self._heard)
+        assert self._gate.view("auditHead") == self._head
         for (kind, target), (_, until) in self.orders.items():
             told = self._gate.view("orderedUntil", kind, target)
             assert told == (until if self.now < until else 0)
@@ -141,18 +141,19 @@ class Witness:
         assert self.roles[guardian] & GUARDIAN and self.cases[id].until is None
         self.cases[id].vetoed = True
 
-    def _Executed(self, id: bytes, kind: int, target: bytes, until: int, lease: bytes) -> None:
+    def _Executed(self, id: bytes, kind: int, target: bytes, until: int, leased: bool) -> None:
         case = self.cases[id]
         assert (case.kind, case.target) == (kind, target)
         assert case.until is None and not case.vetoed and self.now < case.deadline
         assert self.roles[case.agent] == AGENT and case.model in self.models
         self._within_rules(case)
-        if lease == bytes(32):
+        if not leased:
             quorum = self._rule(case)[2]
             assert self._current(case.approvals) >= quorum >= 1
             assert self._current(case.rejections) < quorum
         else:
-            self._by_lease(case, self.leases[lease])
+            [lease] = (old for old in self.leases.values() if self._is_live_of(old, case.agent))
+            self._by_lease(case, lease)
         _, before = self.orders.get((kind, target), (b"", 0))
         assert until == max(self.now + case.ttl, before if self.now < before else 0)
         case.until = until
@@ -205,6 +206,9 @@ class Witness:
     def _is_live(self, lease: Lease) -> bool:
         enough = self._current(lease.signers) >= self.limits[2]
         return not lease.ended and self.now < lease.expires and enough
+
+    def _is_live_of(self, lease: Lease, agent: str) -> bool:
+        return lease.agent == agent and self._is_live(lease)
 
     def _within_rules(self, case: Case) -> None:
         if case.kind == BLOCK:

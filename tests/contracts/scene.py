@@ -110,6 +110,22 @@ class Gate:
         self.send("propose", proposal.abi(), sender=self.people.agent)
         return proposal
 
+    def propose_approved(
+        self, kind: Kind, target: str | bytes, ttl: int = 600, **other: Any
+    ) -> Proposal:
+        """By the agent with two operators' signatures, in one transaction."""
+        proposal = self.proposal(kind, target, ttl, **other)
+        signatures = self.compact(proposal, *self.people.operators[:2])
+        self.send("proposeApproved", proposal.abi(), signatures, sender=self.people.agent)
+        return proposal
+
+    def compact(self, proposal: Proposal, *signers: LocalAccount) -> list[tuple[bytes, bytes]]:
+        """Approvals as ERC-2098 has them: r, and s with the recovery bit."""
+        signed = [data for _, data in self.sign("Approval", proposal, *signers)]
+        return [
+            (s[:32], (int.from_bytes(s[32:64]) | (s[64] - 27) << 255).to_bytes(32)) for s in signed
+        ]
+
     def execute(self, proposal: Proposal) -> Proposal:
         """Two operators approve by transaction, anyone executes."""
         for operator in self.people.operators[:2]:

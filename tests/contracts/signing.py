@@ -77,6 +77,11 @@ class Signer:
 
         return self._all(message, signed)
 
+    def compact(self, proposal: Proposal, names: list[str]) -> list[tuple[bytes, bytes]]:
+        """Good approvals as `proposeApproved` takes them."""
+        sent, _ = self.decisions("Approval", proposal, [(name, "compact") for name in names])
+        return [(data[:32], data[32:]) for _, data in sent]
+
     def lease(
         self, lease: Lease, signed: list[tuple[str, str]]
     ) -> tuple[list[tuple[str, bytes]], Signed]:

@@ -63,7 +63,7 @@ def test_brownie_compiles_and_deploys_and_then_has_nothing_to_do(
     compiled = json.loads((ROOT / "build" / "contracts" / "Gate.json").read_text())
     assert "0x" + compiled["bytecode"] == shipped("Gate")["bytecode"]
     gate = devnet.eth.contract(address=Manifest.load(manifest).gate, abi=shipped("Gate")["abi"])
-    assert gate.functions.auditHead().call()[1] > 20
+    assert gate.functions.auditHead().call() != bytes(32)
 
     brownie(*command)
     assert (manifest.read_text(), devnet.eth.block_number) == (first, block)

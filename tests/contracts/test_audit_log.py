@@ -12,19 +12,18 @@ from scene import Gate, People
 from policies.actions import Kind
 
 
-def recompute(gate: Gate) -> tuple[bytes, int]:
-    head, count = bytes(32), 0
+def recompute(gate: Gate) -> bytes:
+    head = bytes(32)
     for event in gate.contract.events:
         values = [head, event.selector, *event.args.values()]
         head = keccak(encode(["bytes32", "bytes32", *event.types], values))
-        count += 1
-    return head, count
+    return head
 
 
 def live_through_everything(gate: Gate, people: People) -> None:
     gate.grant()
     first = gate.propose(Kind.BLOCK, "203.0.113.9/32")
-    gate.send("fileReceipt", gate.id(first), 0, b"\x05" * 32, sender=people.enforcer)
+    gate.send("fileReceipt", first.abi(), 0, b"\x05" * 32, sender=people.enforcer)
     gate.send("endLease", people.agent.address, sender=people.guardian)
     second = gate.propose(Kind.ISOLATE, "web")
     signatures = gate.sign("Approval", second, *people.operators[:2])
@@ -37,6 +36,7 @@ def live_through_everything(gate: Gate, people: People) -> None:
     gate.send("rejectBySig", third.abi(), signatures, sender=people.stranger)
     gate.send("approve", third.abi(), sender=people.operators[1])
     gate.send("veto", third.abi(), sender=people.guardian)
+    gate.propose_approved(Kind.ISOLATE, "web")
     gate.govern("setProtectedNetwork", (4 << 136).to_bytes(32), False)
 
 
@@ -53,12 +53,12 @@ def test_each_call_extends_it_by_its_events(gate: Gate, people: People) -> None:
     assert before == recompute(gate)
     gate.propose(Kind.ISOLATE, "web")
     after = gate.view("auditHead")
-    assert after[1] == before[1] + 1
+    assert after != before
     assert after == recompute(gate)
 
 
 def test_a_fresh_gate_has_an_empty_chain(bare_gate: Gate) -> None:
-    assert bare_gate.view("auditHead") == (bytes(32), 0)
+    assert bare_gate.view("auditHead") == bytes(32)
 
 
 def test_every_error_of_the_gate_is_met_in_these_tests() -> None:

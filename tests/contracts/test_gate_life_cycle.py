@@ -21,7 +21,7 @@ def test_two_approvals_make_an_order(gate: Gate, people: People) -> None:
     gate.send("approve", proposal.abi(), sender=people.operators[1])
     assert gate.status(proposal) == "READY"
     gate.send("execute", proposal.abi(), sender=people.stranger)
-    assert gate.view("stateOf", proposal.abi()) == (LIVE, 2, 2, gate.evm.now + 600)
+    assert gate.view("stateOf", proposal.abi()) == (LIVE, 0, 2, gate.evm.now + 600)
 
 
 def test_the_life_cycle_is_told_in_events(gate: Gate, people: People) -> None:
@@ -43,7 +43,7 @@ def test_the_life_cycle_is_told_in_events(gate: Gate, people: People) -> None:
         "kind": 1,
         "target": name_key("files"),
         "until": gate.evm.now + 600,
-        "lease": bytes(32),
+        "leased": False,
     }
 
 
@@ -82,7 +82,7 @@ def test_a_proposal_executes_once(gate: Gate, people: People) -> None:
 
 def test_an_executed_proposal_cannot_be_proposed_again(gate: Gate, people: People) -> None:
     proposal = gate.order(Kind.ISOLATE, "web")
-    with refused("GateWrongStatus", gate.id(proposal), LIVE):
+    with refused("GateBadNonce", proposal.nonce, proposal.nonce):
         gate.send("propose", proposal.abi(), sender=people.agent)
 
 
@@ -93,9 +93,11 @@ def test_what_was_never_proposed_cannot_be_approved(gate: Gate, people: People) 
 
 
 def test_one_changed_field_is_another_proposal(gate: Gate, people: People) -> None:
-    changed = replace(gate.propose(Kind.ISOLATE, "web", ttl=60), ttl=3600)
-    with refused("GateWrongStatus", gate.id(changed), STATUS.index("NONE")):
-        gate.send("approve", changed.abi(), sender=people.operators[0])
+    proposal = gate.propose(Kind.ISOLATE, "web", ttl=60)
+    for other, status in (({"nonce": 99}, "NONE"), ({"ttl": 3600}, "SUPERSEDED")):
+        changed = replace(proposal, **other)
+        with refused("GateWrongStatus", gate.id(changed), STATUS.index(status)):
+            gate.send("approve", changed.abi(), sender=people.operators[0])
 
 
 def test_an_operator_votes_once(gate: Gate, people: People) -> None:
@@ -194,11 +196,12 @@ def test_a_later_order_never_ends_before_the_one_it_supersedes(gate: Gate) -> No
     assert gate.view("orderedUntil", 1, name_key("web")) == until
 
 
-def test_an_expired_order_stays_expired_when_another_follows(gate: Gate) -> None:
+def test_however_an_order_ended_the_next_one_supersedes_it(gate: Gate) -> None:
     first = gate.order(Kind.ISOLATE, "web", ttl=60)
     gate.evm.advance(60)
-    gate.order(Kind.ISOLATE, "web", ttl=60)
     assert gate.status(first) == "EXPIRED"
+    gate.order(Kind.ISOLATE, "web", ttl=60)
+    assert gate.view("stateOf", first.abi()) == (STATUS.index("SUPERSEDED"), 0, 2, 0)
 
 
 # ---------------------------------------------------------------- what is revoked in between

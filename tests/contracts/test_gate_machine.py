@@ -98,6 +98,8 @@ good_signers = st.lists(st.sampled_from(OPERATORS), min_size=2, max_size=4, uniq
     lambda names: [(name, "good") for name in names]
 )
 signatures = st.one_of(good_signers, signers)
+good_keys = st.lists(st.sampled_from(OPERATORS[:3]), min_size=2, max_size=3, unique=True)
+anything = st.builds(lambda what, ttl: (*what, ttl), targets, st.sampled_from(TTLS))
 numbers = st.integers(0, 1 << 30)
 
 
@@ -273,6 +275,25 @@ class GateMachine(RuleBasedStateMachine):
         made = self.gate.proposal(*what, ttl, model=model, deadline=deadline, agent=address)
         self._propose(self.addresses[caller], made)
 
+    @rule(
+        caller=agents,
+        what=st.one_of(st.sampled_from(USUAL), anything),
+        behind=st.sampled_from((0, 0, 0, 0, -1, 1, 2, 31, 32, 40)),
+        names=st.one_of(good_keys, st.lists(voters, max_size=4)),
+    )
+    def propose_approved(self, caller: str, what: Any, behind: int, names: list[str]) -> None:
+        address = self.addresses[caller]
+        made = self.gate.proposal(*what, agent=address)
+        proposal = replace(made, nonce=max(0, made.nonce - behind))
+        try:
+            signed = self.signer.compact(proposal, names)
+        except (KeyError, ValueError):  # no wallet shows what is not registered
+            signed = []
+        call = ("proposeApproved", proposal.abi(), signed)
+        meant = [(self.addresses[name], True) for name in names[: len(signed)]]
+        if self._both(self.model.propose, address, proposal, meant, call=call, by=address):
+            self.proposals.append(proposal)
+
     @precondition(lambda self: self.proposals)
     @rule(number=numbers)
     def propose_again(self, number: int) -> None:
@@ -350,10 +371,11 @@ class GateMachine(RuleBasedStateMachine):
 
     @rule(number=numbers, name=people, outcome=st.integers(0, 3))
     def file_receipt(self, number: int, name: str, outcome: int) -> None:
-        id_ = self._pick(number).id(self.gate.domain) if self.proposals else bytes(32)
+        none = self.gate.proposal(Kind.ISOLATE, "web")
+        proposal = self._pick(number) if self.proposals else none
         by = self.addresses[name]
-        call = ("fileReceipt", id_, outcome, b"\x05" * 32)
-        self._both(self.model.receipt, by, id_, call=call, by=by)
+        call = ("fileReceipt", proposal.abi(), outcome, b"\x05" * 32)
+        self._both(self.model.receipt, by, proposal, call=call, by=by)
 
     @rule(
         name=agents,

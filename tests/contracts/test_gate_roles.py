@@ -53,7 +53,7 @@ def arguments(gate: Gate, function: str) -> tuple:
         gate.grant()
         return (gate.people.agent.address,)
     if function == "fileReceipt":
-        return (gate.id(gate.order(Kind.ISOLATE, "web")), APPLIED, b"\x05" * 32)
+        return (gate.order(Kind.ISOLATE, "web").abi(), APPLIED, b"\x05" * 32)
     return (gate.propose(Kind.ISOLATE, "web").abi(),)
 
 
@@ -109,7 +109,7 @@ def test_one_account_may_stop_and_approve(gate: Gate, people: People) -> None:
 
 def test_a_receipt_is_told(gate: Gate, people: People) -> None:
     proposal = gate.order(Kind.ISOLATE, "web")
-    gate.send("fileReceipt", gate.id(proposal), DRIFTED, b"\x05" * 32, sender=people.enforcer)
+    gate.send("fileReceipt", proposal.abi(), DRIFTED, b"\x05" * 32, sender=people.enforcer)
     assert gate.last.name == "ReceiptFiled"
     assert gate.last.args == {
         "id": gate.id(proposal),
@@ -122,8 +122,15 @@ def test_a_receipt_is_told(gate: Gate, people: People) -> None:
 def test_a_receipt_may_follow_the_end_of_an_order(gate: Gate, people: People) -> None:
     proposal = gate.order(Kind.ISOLATE, "web", ttl=60)
     gate.evm.advance(60)
-    gate.send("fileReceipt", gate.id(proposal), 3, b"\x05" * 32, sender=people.enforcer)
+    gate.send("fileReceipt", proposal.abi(), 3, b"\x05" * 32, sender=people.enforcer)
     assert gate.last.args["outcome"] == 3
+
+
+def test_a_superseded_order_takes_no_receipt(gate: Gate, people: People) -> None:
+    proposal = gate.order(Kind.ISOLATE, "web")
+    gate.order(Kind.ISOLATE, "web")
+    with refused("GateWrongStatus", gate.id(proposal), STATUS.index("SUPERSEDED")):
+        gate.send("fileReceipt", proposal.abi(), APPLIED, bytes(32), sender=people.enforcer)
 
 
 @pytest.mark.parametrize("status", ["NONE", "PENDING", "VETOED"])
@@ -134,7 +141,7 @@ def test_no_receipt_for_what_was_never_ordered(gate: Gate, people: People, statu
     if status == "VETOED":
         gate.send("veto", proposal.abi(), sender=people.guardian)
     with refused("GateWrongStatus", gate.id(proposal), STATUS.index(status)):
-        gate.send("fileReceipt", gate.id(proposal), APPLIED, bytes(32), sender=people.enforcer)
+        gate.send("fileReceipt", proposal.abi(), APPLIED, bytes(32), sender=people.enforcer)
 
 
 def test_the_model_of_a_proposal_must_be_registered(gate: Gate) -> None:

@@ -111,6 +111,38 @@ def test_protected_networks_are_bounded(bare_gate: Gate) -> None:
         bare_gate.govern("setProtectedNetwork", network_key("10.64.0.0/16").to_bytes(32), True)
 
 
+def test_protected_networks_of_both_families_are_listed(bare_gate: Gate) -> None:
+    texts = ("0.0.0.0/0", "255.255.255.255/32", "10.0.0.0/8", "::/0", "2001:db8::1/128")
+    keys = [network_key(text).to_bytes(32) for text in texts]
+    for key in keys:
+        bare_gate.govern("setProtectedNetwork", key, True)
+    assert list(bare_gate.view("protectedNetworks")) == keys
+    for key in keys:
+        bare_gate.govern("setProtectedNetwork", key, False)
+    assert list(bare_gate.view("protectedNetworks")) == []
+
+
+def test_sixty_four_networks_of_each_family(bare_gate: Gate) -> None:
+    for i in range(64):
+        for text in (f"10.{i}.0.0/16", f"2001:db8:{i:x}::/48"):
+            bare_gate.govern("setProtectedNetwork", network_key(text).to_bytes(32), True)
+    assert len(bare_gate.view("protectedNetworks")) == 128
+    for text in ("10.64.0.0/16", "2001:db8:40::/48"):
+        with refused("RegistryTooManyNetworks", 65, 64):
+            bare_gate.govern("setProtectedNetwork", network_key(text).to_bytes(32), True)
+
+
+def test_the_limits_hold_in_every_cell(bare_gate: Gate) -> None:
+    """A cell has a copy of them: whichever comes first, rule or change of limits."""
+    rule = (True, False, 2, 600, 7)
+    for limits in (LIMITS, (60, 30, 1, 1, 90)):
+        bare_gate.govern("setLimits", limits)
+        bare_gate.govern("setRule", 1, 2, rule)
+    bare_gate.govern("setLimits", LIMITS)
+    assert bare_gate.view("ruleOf", 1, 2) == rule
+    assert bare_gate.view("limits") == LIMITS
+
+
 def test_a_model_is_told_with_its_card(bare_gate: Gate) -> None:
     bare_gate.govern("setModel", b"\x01" * 32, CARD, True)
     assert bare_gate.last.name == "ModelSet"
@@ -133,6 +165,7 @@ def test_a_rule_reads_back(bare_gate: Gate) -> None:
         (True, False, 105, 600, 7),
         (True, False, 2, 0, 7),
         (True, False, 2, 600, 0),
+        (True, False, 2, 600, 4096),
         (False, True, 2, 600, 7),
     ],
 )

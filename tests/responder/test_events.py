@@ -25,7 +25,7 @@ def busy(world: World) -> World:
     world.gate("guardian").end_lease(world.address("agent"))
     order = world.order()
     world.vote("Release", order, "operator-1", "operator-2")
-    world.gate("enforcer").file_receipt(world.id(order), 0, b"\x01" * 32)
+    world.gate("enforcer").file_receipt(order, 0, b"\x01" * 32)
     world.vote("Rejection", world.propose(target="db"), "operator-1")
     world.gate("guardian").veto(world.propose(target="desk"))
     world.govern("setCredential", "ssh:SHA256:bob", 0, False)
@@ -42,7 +42,7 @@ def test_every_event_of_the_gate_decodes_and_links_to_its_head(busy: World) -> N
     for event in known:
         head = link(head, event)
     gate = busy.gate()
-    assert gate.audit_head(gate.head().number) == (head, len(known))
+    assert gate.audit_head(gate.head().number) == head
 
 
 def test_an_event_keeps_order_types_and_place(world: World) -> None:

@@ -79,6 +79,17 @@ def released(world: World) -> Proposal:
     return proposal
 
 
+def approved_beforehand(world: World) -> Proposal:
+    return world.propose_approved()
+
+
+def expired_and_followed(world: World) -> Proposal:
+    first = world.order(ttl=60)
+    world.wait(60)
+    world.order()
+    return first
+
+
 def superseded(world: World) -> Proposal:
     first = world.order()
     world.order()
@@ -181,6 +192,8 @@ SITUATIONS: list[tuple[Callable[[World], Proposal], Status]] = [
     (vetoed, Status.VETOED),
     (live, Status.LIVE),
     (leased, Status.LIVE),
+    (approved_beforehand, Status.LIVE),
+    (expired_and_followed, Status.SUPERSEDED),
     (expired, Status.EXPIRED),
     (released, Status.RELEASED),
     (superseded, Status.SUPERSEDED),
@@ -211,11 +224,14 @@ def test_status_votes_and_end_are_the_gates(
     ledger = world.ledger()
     case = ledger.cases[world.id(proposal)]
     now = ledger.block.time
+    status = ledger.status(case, now)
+    executed = case.executed_at is not None  # the gate forgets who approved
+    ordered = status in (Status.LIVE, Status.EXPIRED)  # and until when, once it has ended early
     derived = (
-        ledger.status(case, now),
-        ledger.current(case.approvals),
+        status,
+        0 if executed else ledger.current(case.approvals),
         ledger.needed(case),
-        case.until,
+        case.until if ordered else 0,
     )
     view = world.contract.functions.stateOf(proposal.abi())
     assert derived == tuple(view.call(block_identifier=ledger.block.number))
@@ -314,7 +330,7 @@ class Lying:
     def final(self) -> Block:
         return self._gate.final()
 
-    def audit_head(self, block: int) -> tuple[bytes, int]:
+    def audit_head(self, block: int) -> bytes:
         return self._gate.audit_head(block)
 
     def events(self, start: int, end: int) -> Iterator[Event]:

@@ -44,7 +44,7 @@ def whole_life(world: World) -> Proposal:
     world.vote("Rejection", world.propose(target="db"), "operator-3")
     world.gate("guardian").veto(world.propose(target="desk"))
     order = world.order(evidence=bundle(world, "a web shell"), ttl=60)
-    world.gate("enforcer").file_receipt(world.id(order), 0, b"\xab" * 32)
+    world.gate("enforcer").file_receipt(order, 0, b"\xab" * 32)
     world.vote("Release", world.order(target="db"), *OPERATORS[:2])
     world.wait(120)
     return order

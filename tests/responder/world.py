@@ -225,7 +225,8 @@ class World:
         model: bytes = Wants.hash,
         evidence: bytes = bytes(32),
     ) -> Proposal:
-        self._nonce += 1
+        used = self.ledger().next_nonce(self.address("agent"))  # others use this chain too
+        self._nonce = max(self._nonce, used) + 1
         return Proposal(
             kind,
             target_key(kind, target),
@@ -273,6 +274,16 @@ class World:
         proposal = self.propose(*args, **kwargs)
         self.vote("Approval", proposal, *OPERATORS[:2])
         self.gate("relayer").execute(proposal)
+        return proposal
+
+    def propose_approved(self, *args: Any, **kwargs: Any) -> Proposal:
+        """The same in one transaction."""
+        proposal = self.proposal(*args, **kwargs)
+        ledger = self.ledger()
+        words = ledger.words_of(proposal.kind, proposal.target)
+        message = decision_message("Approval", proposal, words, ledger.domain)
+        signatures = [sign(self.key(name), message) for name in OPERATORS[:2]]
+        self.gate("agent").propose_approved(proposal, signatures)
         return proposal
 
     def slip(self, decision: Decision, proposal: Proposal, name: str) -> Slip:
