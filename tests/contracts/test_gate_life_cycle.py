@@ -149,7 +149,11 @@ def test_as_many_rejections_as_approvals_needed_reject(gate: Gate, people: Peopl
     proposal = gate.propose(Kind.ISOLATE, "web")
     gate.send("reject", proposal.abi(), sender=people.operators[0])
     assert gate.last.name == "Rejected"
-    assert gate.last.args["operator"] == people.operators[0].address.lower()
+    assert gate.last.args == {
+        "id": gate.id(proposal),
+        "operator": people.operators[0].address.lower(),
+        "signature": b"",
+    }
     assert gate.status(proposal) == "PENDING"
     gate.send("reject", proposal.abi(), sender=people.operators[1])
     assert gate.status(proposal) == "REJECTED"

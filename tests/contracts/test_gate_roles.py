@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from eth_account.signers.local import LocalAccount
 from eth_utils import keccak
 from scene import (
     AGENT,
@@ -15,21 +16,26 @@ from scene import (
     STATUS,
     Gate,
     People,
+    account,
     refused,
 )
 
 from policies.actions import Kind
 
 APPLIED, DRIFTED = 0, 2
-PERSONS = ("agent", "operator", "guardian", "enforcer", "stranger")
+OTHERS = ("agent", "guardian", "enforcer", "governor", "stranger", "revoked operator")
+PERSONS = ("operator", *OTHERS)
 NEEDS = {
     "propose": AGENT,
+    "proposeApproved": AGENT,
     "approve": OPERATOR,
     "reject": OPERATOR,
     "veto": GUARDIAN,
     "endLease": GUARDIAN,
     "fileReceipt": ENFORCER,
 }
+BY_SIGNATURE = ("approveBySig", "rejectBySig", "release", "grantLease")
+OPEN = ("execute", *BY_SIGNATURE)
 HOLDER = {AGENT: "agent", OPERATOR: "operator", GUARDIAN: "guardian", ENFORCER: "enforcer"}
 GOVERNED = {
     "setRoles": ("0x" + "11" * 20, OPERATOR),
@@ -42,13 +48,24 @@ GOVERNED = {
 }
 
 
-def person(people: People, name: str):
-    return people.operators[0] if name == "operator" else getattr(people, name)
+def person(gate: Gate, name: str) -> LocalAccount:
+    if name == "operator":
+        return gate.people.operators[0]
+    if name != "revoked operator":
+        return getattr(gate.people, name)
+    former = account(name)
+    for roles in (OPERATOR, 0):
+        gate.govern("setRoles", former.address, roles)
+    return former
 
 
 def arguments(gate: Gate, function: str) -> tuple:
+    """Of a call that the holder of the role may make."""
     if function == "propose":
         return (gate.proposal(Kind.ISOLATE, "web").abi(),)
+    if function == "proposeApproved":
+        proposal = gate.proposal(Kind.ISOLATE, "web")
+        return (proposal.abi(), gate.compact(proposal, *gate.people.operators[:2]))
     if function == "endLease":
         gate.grant()
         return (gate.people.agent.address,)
@@ -57,27 +74,78 @@ def arguments(gate: Gate, function: str) -> tuple:
     return (gate.propose(Kind.ISOLATE, "web").abi(),)
 
 
+def signed_call(gate: Gate, function: str, *signers: LocalAccount) -> tuple:
+    """Arguments of a call that counts by who signed, not by who sends."""
+    if function == "grantLease":
+        lease = gate.lease()
+        return (lease.abi(), gate.sign_lease(lease, *signers))
+    if function == "release":
+        order = gate.order(Kind.ISOLATE, "web")
+        return (order.abi(), gate.sign("Release", order, *signers))
+    proposal = gate.propose(Kind.ISOLATE, "web")
+    decision = "Approval" if function == "approveBySig" else "Rejection"
+    return (proposal.abi(), gate.sign(decision, proposal, *signers))
+
+
 @pytest.mark.parametrize("name", PERSONS)
 @pytest.mark.parametrize("function", NEEDS)
-def test_a_function_is_for_its_role(gate: Gate, people: People, function: str, name: str) -> None:
-    caller = person(people, name)
+def test_a_function_is_for_its_role(gate: Gate, function: str, name: str) -> None:
+    caller = person(gate, name)
     args = arguments(gate, function)
     if HOLDER[NEEDS[function]] == name:
         gate.send(function, *args, sender=caller)
-    else:
-        with refused("GateMissingRole", caller.address, NEEDS[function]):
-            gate.send(function, *args, sender=caller)
+        return
+    before = gate.view("auditHead")
+    with refused("GateMissingRole", caller.address, NEEDS[function]):
+        gate.send(function, *args, sender=caller)
+    assert gate.view("auditHead") == before
 
 
 @pytest.mark.parametrize("name", PERSONS)
-@pytest.mark.parametrize("function", GOVERNED)
-def test_governance_is_for_the_governor(
-    gate: Gate, people: People, function: str, name: str
+@pytest.mark.parametrize("function", OPEN)
+def test_anyone_may_carry_what_others_signed(gate: Gate, function: str, name: str) -> None:
+    caller = person(gate, name)
+    if function == "execute":
+        proposal = gate.propose(Kind.ISOLATE, "web")
+        for operator in gate.people.operators[:2]:
+            gate.send("approve", proposal.abi(), sender=operator)
+        args = (proposal.abi(),)
+    else:
+        args = signed_call(gate, function, *gate.people.operators[:2])
+    before = gate.view("auditHead")
+    gate.send(function, *args, sender=caller)
+    assert gate.view("auditHead") != before
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("function", BY_SIGNATURE)
+def test_the_signature_of_one_who_is_no_operator_is_refused(
+    gate: Gate, function: str, name: str
 ) -> None:
-    caller = person(people, name)
+    signer = person(gate, name)
+    args = signed_call(gate, function, gate.people.operators[0], signer)
+    before = gate.view("auditHead")
+    with refused("GateMissingRole", signer.address, OPERATOR):
+        gate.send(function, *args, sender=gate.people.operators[0])
+    assert gate.view("auditHead") == before
+
+
+@pytest.mark.parametrize("name", [name for name in PERSONS if name != "governor"])
+@pytest.mark.parametrize("function", GOVERNED)
+def test_governance_is_for_the_governor(gate: Gate, function: str, name: str) -> None:
+    caller = person(gate, name)
     with refused("AccessManagedUnauthorized", caller.address):
         gate.send(function, *GOVERNED[function], sender=caller)
     gate.govern(function, *GOVERNED[function])
+
+
+def test_the_tables_above_name_every_function_that_changes_something(gate: Gate) -> None:
+    changing = {
+        entry["name"]
+        for entry in gate.contract.abi
+        if entry["type"] == "function" and entry["stateMutability"] == "nonpayable"
+    }
+    assert changing == {*NEEDS, *OPEN, *GOVERNED}
 
 
 def test_the_authority_is_fixed(gate: Gate, people: People) -> None:
