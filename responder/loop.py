@@ -35,7 +35,7 @@ from responder.chain.proposal import (
 from responder.clock import Clock
 from responder.decision import Decision, conditions, decide, standings
 from responder.enforcers.base import Enforcer, Order
-from responder.enforcers.reconcile import Outcome, reconcile
+from responder.enforcers.reconcile import Outcome, Result, reconcile
 from responder.errors import CountersignError, Permanent, Temporary
 from responder.evidence import EvidenceStore
 from responder.sensors import Feed, Position, Tail, parser
@@ -111,11 +111,12 @@ class Responder:
         synced = self._phase("chain", self._sync)
         now = self._clock.now()
         self._phase("feeds", lambda: self._ingest(now))
+        # First what holds already: the gate takes no receipt of an order that another followed.
+        self._phase("enforce", lambda: self._enforce(now, synced))
         if synced:
             self._phase("decide", lambda: self._decide(now))
             self._phase("relay", lambda: self._relay(now))
             self._phase("execute", lambda: self._execute(now))
-        self._phase("enforce", lambda: self._enforce(now, synced))
         self._phase("checkpoint", lambda: self._checkpoint(now))
 
     def _phase(self, name: str, work: Callable[[], None]) -> bool:
@@ -291,25 +292,23 @@ class Responder:
         desired = [self._order(case) for case in self.final.containment(now)]
         stated = self._stated()
         known = {case_id: Outcome(receipt.outcome) for case_id, receipt in stated.items()}
-        for result in reconcile(self._enforcer, desired, now, known):
-            last = stated.get(result.order_id)
-            if last and (last.outcome, last.digest) == (result.outcome, result.digest):
-                continue
-            if not synced:  # what was stated already is not known for certain
-                continue
-            case = self.ledger.cases[result.order_id]
-            if case.superseded_at is not None:  # the gate takes receipts of a target's last order
-                continue
-            self._evidence.put(result.readback)  # so that the receipt can be checked later
-            outcome = int(result.outcome)
-            self._clients.enforcer.file_receipt(case.proposal, outcome, result.digest)
-            self._sent += 1
-            log.info(
-                "receipt %s for %s: %s",
-                result.outcome.name,
-                result.order_id.hex()[:12],
-                result.detail,
-            )
+        results = reconcile(self._enforcer, desired, now, known)
+        if synced:  # else what was stated already is not known for certain
+            _each([r for r in results if self._is_news(r, stated.get(r.order_id))], self._state)
+
+    def _is_news(self, result: Result, last: ReceiptEntry | None) -> bool:
+        """To be stated: not what was stated last, and of a target's last order."""
+        if last and (last.outcome, last.digest) == (result.outcome, result.digest):
+            return False
+        return self.ledger.cases[result.order_id].superseded_at is None
+
+    def _state(self, result: Result) -> None:
+        self._evidence.put(result.readback)  # so that the receipt can be checked later
+        proposal = self.ledger.cases[result.order_id].proposal
+        self._clients.enforcer.file_receipt(proposal, int(result.outcome), result.digest)
+        self._sent += 1
+        case = result.order_id.hex()[:12]
+        log.info("receipt %s for %s: %s", result.outcome.name, case, result.detail)
 
     def _stated(self) -> dict[bytes, ReceiptEntry]:
         """Our own last receipt for each order: another enforcer's says nothing of our point."""
