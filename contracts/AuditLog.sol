@@ -2,27 +2,25 @@
 pragma solidity ^0.8.28;
 
 /// @title The hash chain over every event
-/// @notice An auditor who holds one head can prove that no earlier event is missing, whatever an RPC endpoint answers.
+/// @notice An auditor who holds one head can prove that no earlier event is missing, whatever an RPC endpoint answers. What is
+/// chained is the log as it stands on the chain, so nothing has to be encoded anew to check it.
 abstract contract AuditLog {
     // ============ Storage ============
 
-    /// @dev Read by `abi.encode(_head, ...)` beside every `emit`.
     bytes32 internal _head;
 
     // ============ Internals ============
 
-    /// @param entry `abi.encode(_head, selector of the event, its arguments in order of declaration)`
-    function _extend(bytes memory entry) internal {
+    /// @notice Emits an event and extends the chain by it.
+    /// @param selector of the event
+    /// @param subject its one indexed argument, the first
+    /// @param data `abi.encode` of the others
+    function _tell(bytes32 selector, bytes32 subject, bytes memory data) internal {
+        bytes memory entry = bytes.concat(_head, selector, subject, data);
         _head = keccak256(entry);
-    }
-
-    /// @notice Extends the chain and tells the event, from one encoding.
-    /// @param entry as above, of an event without arguments of dynamic type whose first argument alone is indexed
-    function _tell(bytes memory entry) internal {
-        _extend(entry);
-        // Reads within `entry`: its length, then head, selector and first argument, a word each, then what is not indexed.
+        // Reads within `entry`: its length, then head, selector and subject, a word each, then the data.
         assembly ("memory-safe") {
-            log2(add(entry, 0x80), sub(mload(entry), 0x60), mload(add(entry, 0x40)), mload(add(entry, 0x60)))
+            log2(add(entry, 0x80), sub(mload(entry), 0x60), selector, subject)
         }
     }
 }

@@ -2,114 +2,124 @@
 pragma solidity ^0.8.28;
 
 import {IGate} from "./interfaces/IGate.sol";
-import {Kind} from "./interfaces/IRegistry.sol";
-import {Signers} from "./Signers.sol";
+import {Orders} from "./Orders.sol";
 
-/// @title Autonomy that operators sign in advance
+/// @title What operators sign in advance: an agent's autonomy, and the models that may use it
 /// @dev An agent has one lease at most. It counts only while `leaseQuorum` of those who signed it are operators, so revoking a
 /// signer takes it back; its id is the digest that they signed.
-abstract contract Leases is Signers {
+abstract contract Leases is Orders {
     // ============ Constants ============
 
-    uint48 private constant ROW = 16; // bits of `Grant.left` for each kind
+    bytes32 private constant LEASE = keccak256(
+        "Lease(address agent,bytes32 model,uint32 blocks,uint32 isolations,uint32 revocations,uint8 maxCriticality,"
+        "uint32 maxTtl,uint64 expires,uint256 nonce)"
+    );
+    bytes32 private constant MODEL =
+        keccak256("ModelActivation(bytes32 model,bytes32 card,uint32 revision,uint64 deadline)");
 
-    // ============ Storage ============
+    // ============ Leases ============
 
-    /// @dev What an order under the lease is judged by: one word.
-    struct Terms {
-        uint40 expires;
-        uint32 maxTtl;
-        uint8 maxCriticality;
-        uint16 model; // its number
-        uint104 signers; // seats
-        uint48 left; // orders, 16 bits for each kind
-    }
-
-    struct Grant {
-        Terms terms;
-        bytes32 id;
-        uint48 budgets; // what `left` was at first
-    }
-
-    mapping(address agent => Grant) private _grants;
-    mapping(bytes32 id => bool) private _granted;
-
-    // ============ Externals ============
-
-    /// @inheritdoc IGate
-    function grantLease(Lease calldata lease, Signature[] calldata signatures) external returns (bytes32 id) {
+    /// @dev See `IGate`.
+    function grantLease(IGate.Lease calldata lease, IGate.Signature[] calldata signatures)
+        external
+        returns (bytes32 id)
+    {
         id = leaseDigest(lease);
         _checkLease(lease);
-        if (_granted[id]) revert GateLeaseUsed(id);
-        Grant storage grant = _grants[lease.agent];
-        if (_isLive(grant.terms)) revert GateLeaseLive(grant.id);
-        uint104 signers = _collect(id, signatures);
-        uint256 quorum = limits().leaseQuorum;
-        if (signatures.length < quorum) revert GateQuorumNotMet(signatures.length, quorum);
+        if (_granted[id]) revert IGate.GateLeaseUsed(id);
+        Autonomy storage autonomy = _leases[lease.agent];
+        if (_isLive(autonomy.terms)) revert IGate.GateLeaseLive(autonomy.id);
+        uint64 signers = _collect(id, signatures, _settings.leaseQuorum);
         _granted[id] = true;
-        _store(grant, lease, id, signers);
-        _extend(abi.encode(_head, LeaseGranted.selector, id, lease, signatures));
-        emit LeaseGranted(id, lease, signatures);
+        _store(autonomy, lease, id, signers);
+        _tell(IGate.LeaseGranted.selector, id, abi.encode(lease, signatures));
     }
 
-    /// @inheritdoc IGate
-    /// @dev Also one that counts no more because its signers were revoked: it must not come back with them.
+    /// @dev See `IGate`. Also one that counts no more because its signers were revoked: it must not come back with them.
     function endLease(address agent) external {
-        if (rolesOf(msg.sender) & GUARDIAN == 0) revert GateMissingRole(msg.sender, GUARDIAN);
-        bytes32 id = _grants[agent].id;
-        if (id == 0 || block.timestamp >= _grants[agent].terms.expires) revert GateNoLease(agent);
-        delete _grants[agent];
-        _extend(abi.encode(_head, LeaseEnded.selector, id, msg.sender));
-        emit LeaseEnded(id, msg.sender);
+        _require(GUARDIAN);
+        bytes32 id = _leases[agent].id;
+        if (id == 0 || block.timestamp >= _leases[agent].terms.expires) revert IGate.GateNoLease(agent);
+        delete _leases[agent];
+        _tell(IGate.LeaseEnded.selector, id, abi.encode(msg.sender));
+    }
+
+    // ============ Models ============
+
+    /// @dev See `IGate`.
+    function activateModel(
+        bytes32 model,
+        bytes32 card,
+        uint32 revision,
+        uint64 deadline,
+        IGate.Signature[] calldata signatures
+    ) external {
+        Model storage entry = _models[model];
+        if (revision != entry.revision + 1) revert IGate.GateBadRevision(entry.revision);
+        _checkDeadline(deadline, _settings.maxLease);
+        entry.approvers = _collect(modelDigest(model, card, revision, deadline), signatures, _settings.modelQuorum);
+        if (entry.number == 0) entry.number = ++_settings.models;
+        (entry.active, entry.revision, entry.card) = (true, revision, card);
+        _tell(IGate.ModelActivated.selector, model, abi.encode(card, revision, signatures));
+    }
+
+    /// @dev See `IGate`.
+    function deactivateModel(bytes32 model) external {
+        _require(GUARDIAN);
+        Model storage entry = _models[model];
+        if (!entry.active) revert IGate.GateModelNotActive(model);
+        entry.active = false;
+        _tell(IGate.ModelDeactivated.selector, model, abi.encode(++entry.revision, msg.sender));
     }
 
     // ============ Views ============
 
-    /// @inheritdoc IGate
+    /// @dev See `IGate`.
+    function leaseDigest(IGate.Lease calldata lease) public view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(LEASE, lease)));
+    }
+
+    /// @dev See `IGate`.
+    function modelDigest(bytes32 model, bytes32 card, uint32 revision, uint64 deadline) public view returns (bytes32) {
+        return _hashTypedDataV4(keccak256(abi.encode(MODEL, model, card, revision, deadline)));
+    }
+
+    /// @dev See `IGate`.
     function leaseOf(address agent)
         external
         view
         returns (bytes32 id, uint64 expires, uint32[3] memory budgets, uint32[3] memory spent)
     {
-        Grant storage grant = _grants[agent];
-        if (!_isLive(grant.terms)) return (id, expires, budgets, spent);
+        Autonomy memory autonomy = _leases[agent];
+        if (!_isLive(autonomy.terms)) return (id, expires, budgets, spent);
         for (uint256 row = 0; row < 3; ++row) {
-            budgets[row] = _row(grant.budgets, row);
-            spent[row] = budgets[row] - _row(grant.terms.left, row);
+            budgets[row] = _row(autonomy.budgets, row);
+            spent[row] = budgets[row] - _row(autonomy.terms.left, row);
         }
-        return (grant.id, grant.terms.expires, budgets, spent);
+        return (autonomy.id, autonomy.terms.expires, budgets, spent);
+    }
+
+    /// @dev See `IGate`.
+    function modelOf(bytes32 model)
+        external
+        view
+        returns (bool active, bytes32 card, uint32 revision, address[] memory approvers)
+    {
+        Model memory entry = _models[model];
+        return (entry.active, entry.card, entry.revision, _holders(entry.approvers));
     }
 
     // ============ Internals ============
-
-    function _leaseCovers(address agent, Kind kind, uint8 criticality, uint32 ttl, bytes32 model, Cell memory cell)
-        internal
-        view
-        returns (bool)
-    {
-        if (!cell.leasable) return false;
-        Terms memory terms = _grants[agent].terms;
-        return _isLive(terms, cell.operators, cell.leaseQuorum) && terms.model == _models[model].number && criticality <= terms.maxCriticality
-            && ttl <= terms.maxTtl && _row(terms.left, uint256(kind)) != 0;
-    }
-
-    function _spendLease(address agent, Kind kind) internal {
-        _grants[agent].terms.left -= uint48(1) << (ROW * uint48(kind));
-    }
 
     function _isLive(Terms memory terms) private view returns (bool) {
         return _isLive(terms, _settings.operators, _settings.leaseQuorum);
     }
 
-    function _isLive(Terms memory terms, uint104 operators, uint8 quorum) private view returns (bool) {
-        return block.timestamp < terms.expires && _countShared(terms.signers, operators) >= quorum;
-    }
-
-    function _store(Grant storage grant, Lease calldata lease, bytes32 id, uint104 signers) private {
+    function _store(Autonomy storage autonomy, IGate.Lease calldata lease, bytes32 id, uint64 signers) private {
         uint48 budgets = uint48(lease.revocations);
         budgets = (budgets << ROW) | uint48(lease.isolations);
         budgets = (budgets << ROW) | uint48(lease.blocks);
-        grant.terms = Terms({
+        autonomy.terms = Terms({
             expires: uint40(lease.expires), // `maxLease` bounds it
             maxTtl: lease.maxTtl,
             maxCriticality: lease.maxCriticality,
@@ -117,20 +127,16 @@ abstract contract Leases is Signers {
             signers: signers,
             left: budgets
         });
-        grant.id = id;
-        grant.budgets = budgets;
+        autonomy.id = id;
+        autonomy.budgets = budgets;
     }
 
-    function _row(uint48 budgets, uint256 kind) private pure returns (uint16) {
-        return uint16(budgets >> (ROW * kind));
-    }
-
-    function _checkLease(Lease calldata lease) private view {
-        if (rolesOf(lease.agent) != AGENT) revert GateMissingRole(lease.agent, AGENT);
-        if (!isModelActive(lease.model)) revert GateModelNotActive(lease.model);
-        bool inTime = lease.expires > block.timestamp && lease.expires <= block.timestamp + limits().maxLease;
+    function _checkLease(IGate.Lease calldata lease) private view {
+        if (_accounts[lease.agent].roles != AGENT) revert IGate.GateMissingRole(lease.agent, AGENT);
+        if (!_models[lease.model].active) revert IGate.GateModelNotActive(lease.model);
+        bool inTime = lease.expires > block.timestamp && lease.expires <= block.timestamp + _settings.maxLease;
         uint256 all = lease.blocks | lease.isolations | lease.revocations;
         bool fits = all != 0 && all <= type(uint16).max;
-        if (!inTime || !fits || lease.maxTtl == 0 || lease.maxCriticality > MAX_CRITICALITY) revert GateBadLease();
+        if (!inTime || !fits || lease.maxTtl == 0 || lease.maxCriticality > MAX_CRITICALITY) revert IGate.GateBadLease();
     }
 }

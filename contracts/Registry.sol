@@ -1,278 +1,215 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {AuditLog} from "./AuditLog.sol";
 import {IRegistry, Kind} from "./interfaces/IRegistry.sol";
 import {Networks} from "./Networks.sol";
+import {State} from "./State.sol";
 
-/// @title Who and what exists, and which rules hold for it
-/// @dev Every operator gets a seat, a bit of his own that no one else ever gets. A set of signers is then one word, and how
-/// many of them are operators now is the number of bits it shares with `_settings.operators`.
-///
-/// What an order reads or writes together shares a word: a cold word costs more than all that is computed from it.
-abstract contract Registry is IRegistry, AuditLog, AccessManaged {
+/// @title Who and what exists, and which rules hold for it: changed by governance alone
+abstract contract Registry is State {
     using Networks for bytes32;
 
     // ============ Constants ============
 
-    uint8 internal constant AGENT = 1;
-    uint8 internal constant OPERATOR = 2;
-    uint8 internal constant GUARDIAN = 4;
-    uint8 internal constant ENFORCER = 8;
     uint8 private constant ALL_ROLES = AGENT | OPERATOR | GUARDIAN | ENFORCER;
-
-    uint8 internal constant MAX_CRITICALITY = 3;
-    uint256 private constant MAX_NETWORKS = 64; // of each family
-    uint256 private constant MAX_SEATS = 104;
+    uint8 private constant ALL_KINDS = 7;
     uint256 private constant MAX_NAME = 256; // bytes
     uint256 private constant MAX_BUDGET = 4095; // what a counter of `Account.used` holds
+    uint256 private constant MAX_PLACES = 65_536;
+    uint256 private constant MAX_WAIT = 30 days; // of what waits for or rests on signatures; a seat rests as long
 
-    // ============ Storage ============
+    // ============ Accounts ============
 
-    struct Account {
-        uint8 roles;
-        uint8 seat; // from 1; kept when the role is taken away
-        uint32 window; // the one that `used` counts in
-        uint144 used; // proposals by this agent: 12 bits for each of the twelve cells
-        uint32 lastNonce; // the highest that this agent used
-        uint32 recentNonces; // bit i: `lastNonce - i` is used
+    /// @dev See `IRegistry`.
+    function setRoles(address account, uint8 roles, uint8 group) external restricted {
+        if (roles > ALL_ROLES) revert IRegistry.RegistryBadRoles(roles);
+        if (roles & AGENT != 0 && roles != AGENT) revert IRegistry.RegistryAgentMustBeAlone(account, roles);
+        bool seated = roles & OPERATOR != 0;
+        if (group >= SEATS / GROUP || (group != 0 && !seated)) revert IRegistry.RegistryBadGroup(group);
+        Account storage entry = _accounts[account];
+        _unseat(entry, roles, group);
+        if (seated && entry.number == 0) _seat(account, entry, group);
+        if (roles == AGENT) _numberAgent(account, entry);
+        entry.roles = roles;
+        _tell(IRegistry.RolesSet.selector, _subject(account), abi.encode(roles, group));
     }
 
-    /// @notice What governance says of a target, and the last order on it. A network has the order alone.
-    struct Target {
-        bool known;
-        bool isProtected;
-        uint8 criticality;
-        uint40 until; // end of the order; zero where there was none, and after a release
-        bytes24 order; // the proposal's id but for its last 8 bytes
+    /// @dev See `IRegistry`.
+    function setEnforcerScope(address enforcer, uint8 kinds, string calldata zone) external restricted {
+        if (kinds > ALL_KINDS) revert IRegistry.RegistryBadScope(kinds);
+        uint16 number = bytes(zone).length == 0 ? 0 : _requireZone(_key(zone));
+        _scopes[enforcer] = Scope(kinds, number);
+        _tell(IRegistry.EnforcerScopeSet.selector, _subject(enforcer), abi.encode(kinds, zone));
     }
 
-    struct Model {
-        bool active;
-        uint16 number; // from 1, in the order of registration; short for its hash
+    // ============ Places and targets ============
+
+    /// @dev See `IRegistry`.
+    function setZone(string calldata name, IRegistry.ZoneRule calldata rule) external restricted {
+        _checkName(name);
+        bytes32 key = _key(name);
+        bool valid = rule.share != 0 && rule.share <= 100 && rule.extra <= SEATS && rule.opens < 1 weeks
+            && rule.length <= 1 weeks;
+        if (!valid) revert IRegistry.RegistryBadZone(key);
+        uint16 number = _zoneNumbers[key];
+        if (number == 0) {
+            if (_settings.zones == type(uint16).max) revert IRegistry.RegistryFull(type(uint16).max);
+            number = ++_settings.zones;
+            (_zoneNumbers[key], _zoneNames[number]) = (number, key);
+        }
+        Zone storage zone = _zones[number];
+        (zone.share, zone.extra) = (rule.share, rule.extra);
+        (zone.frozenFrom, zone.frozenUntil) = (rule.frozenFrom, rule.frozenUntil);
+        (zone.opens, zone.length) = (rule.opens, rule.length);
+        _tell(IRegistry.ZoneSet.selector, key, abi.encode(name, rule));
     }
 
-    struct Settings {
-        uint32 window;
-        uint32 maxPending;
-        uint8 leaseQuorum;
-        uint8 releaseQuorum;
-        uint32 maxLease;
-        uint104 operators; // seats of current operators
-        uint8 seats; // given out so far
-        uint16 models; // registered so far
+    /// @dev See `IRegistry`.
+    function setPool(string calldata name, uint16 keep) external restricted {
+        _checkName(name);
+        bytes32 key = _key(name);
+        uint8 number = _poolNumbers[key];
+        if (number == 0) {
+            if (_settings.pools == type(uint8).max) revert IRegistry.RegistryFull(type(uint8).max);
+            number = ++_settings.pools;
+            _poolNumbers[key] = number;
+        }
+        _pools[number].keep = keep;
+        _tell(IRegistry.PoolSet.selector, key, abi.encode(name, number, keep));
     }
 
-    /// @dev A rule, and the settings that every order is judged by too: one word instead of two.
-    struct Cell {
-        bool allowed;
-        bool leasable;
-        uint8 quorum;
-        uint32 maxTtl;
-        uint16 budget;
-        uint32 window;
-        uint32 maxPending;
-        uint8 leaseQuorum;
-        uint104 operators;
+    /// @dev See `IRegistry`.
+    function setAssets(IRegistry.AssetEntry[] calldata entries) external restricted {
+        for (uint256 i = 0; i < entries.length; ++i) {
+            _setAsset(entries[i]);
+        }
     }
 
-    Settings internal _settings;
-
-    mapping(address account => Account) internal _accounts;
-    mapping(Kind kind => mapping(bytes32 key => Target)) internal _targets;
-    mapping(bytes32 asset => bytes32 zone) private _zones;
-    mapping(bytes32 model => Model) internal _models;
-    mapping(Kind kind => mapping(uint8 criticality => Cell)) internal _cells;
-
-    /// @dev Six to a word (`Networks.shorten`), the first empty place ends the list.
-    uint40[MAX_NETWORKS] private _protectedV4;
-    bytes32[MAX_NETWORKS] private _protectedV6;
-
-    // ============ Governance ============
-
-    /// @inheritdoc IRegistry
-    function setRoles(address account, uint8 roles) external restricted {
-        if (roles > ALL_ROLES) revert RegistryBadRoles(roles);
-        if (roles & AGENT != 0 && roles != AGENT) revert RegistryAgentMustBeAlone(account, roles);
-        _accounts[account].roles = roles;
-        _seat(account, roles & OPERATOR != 0);
-        _extend(abi.encode(_head, RolesSet.selector, account, roles));
-        emit RolesSet(account, roles);
+    /// @dev See `IRegistry`.
+    function setCredentials(IRegistry.CredentialEntry[] calldata entries) external restricted {
+        for (uint256 i = 0; i < entries.length; ++i) {
+            IRegistry.CredentialEntry calldata entry = entries[i];
+            _checkName(entry.id);
+            _checkName(entry.principal);
+            _checkCriticality(entry.criticality);
+            bytes32 key = _key(entry.id);
+            Target storage target = _targets[Kind.REVOKE][key];
+            if (target.criticality != entry.criticality) _requireUnordered(key, target);
+            target.criticality = entry.criticality;
+            _flag(target, entry.isProtected);
+            _principals[key] = _key(entry.principal);
+            _tell(IRegistry.CredentialSet.selector, key, abi.encode(entry));
+        }
     }
 
-    /// @inheritdoc IRegistry
-    function setAsset(string calldata id, string calldata zone, uint8 criticality, bool isProtected) external restricted {
-        _checkName(id);
-        _checkName(zone);
-        _checkCriticality(criticality);
-        bytes32 key = keccak256(bytes(id));
-        _setTarget(Kind.ISOLATE, key, criticality, isProtected);
-        _zones[key] = keccak256(bytes(zone));
-        _extend(abi.encode(_head, AssetSet.selector, key, id, zone, criticality, isProtected));
-        emit AssetSet(key, id, zone, criticality, isProtected);
+    /// @dev See `IRegistry`.
+    function removeTarget(Kind kind, bytes32 key) external restricted {
+        Target storage target = _targets[kind][key];
+        if (target.flags & KNOWN == 0) revert IRegistry.RegistryUnknown(key);
+        _requireUnordered(key, target);
+        if (kind == Kind.ISOLATE) _displace(target);
+        (target.flags, target.criticality, target.pool) = (0, 0, 0);
+        _tell(IRegistry.TargetRemoved.selector, key, abi.encode(kind));
     }
 
-    /// @inheritdoc IRegistry
-    function setCredential(string calldata id, uint8 criticality, bool isProtected) external restricted {
-        _checkName(id);
-        _checkCriticality(criticality);
-        bytes32 key = keccak256(bytes(id));
-        _setTarget(Kind.REVOKE, key, criticality, isProtected);
-        _extend(abi.encode(_head, CredentialSet.selector, key, id, criticality, isProtected));
-        emit CredentialSet(key, id, criticality, isProtected);
+    /// @dev See `IRegistry`.
+    function setResource(string calldata name, string calldata asset) external restricted {
+        _checkName(name);
+        bytes32 key = _key(asset);
+        if (_targets[Kind.ISOLATE][key].flags & KNOWN == 0) revert IRegistry.RegistryUnknown(key);
+        _resources[_key(name)] = key;
+        _tell(IRegistry.ResourceSet.selector, _key(name), abi.encode(name, asset));
     }
 
-    /// @inheritdoc IRegistry
-    function setProtectedNetwork(bytes32 network, bool isProtected) external restricted {
-        if (!network.isCanonical()) revert RegistryBadNetwork(network);
-        (uint256 place, uint256 count) = _findNetwork(network);
-        bool was = place != count;
-        if (isProtected && !was) _addNetwork(network, count);
-        if (!isProtected && was) _removeNetwork(network, place, count - 1);
-        _extend(abi.encode(_head, NetworkProtected.selector, network, isProtected));
-        emit NetworkProtected(network, isProtected);
+    /// @dev See `IRegistry`.
+    function setGrants(IRegistry.Grant[] calldata grants) external restricted {
+        for (uint256 i = 0; i < grants.length; ++i) {
+            IRegistry.Grant calldata grant = grants[i];
+            _checkName(grant.principal);
+            bytes32 resource = _key(grant.resource);
+            if (_resources[resource] == 0) revert IRegistry.RegistryUnknown(resource);
+            bytes32 principal = _key(grant.principal);
+            _grants[principal][resource] = grant.until;
+            _tell(IRegistry.GrantSet.selector, principal, abi.encode(grant));
+        }
     }
 
-    /// @inheritdoc IRegistry
-    function setModel(bytes32 model, bytes32 card, bool active) external restricted {
-        if (_models[model].number == 0) _models[model].number = ++_settings.models;
-        _models[model].active = active;
-        _extend(abi.encode(_head, ModelSet.selector, model, card, active));
-        emit ModelSet(model, card, active);
-    }
-
-    /// @inheritdoc IRegistry
-    /// @dev Limits come first: a rule's budget is counted in windows.
-    function setRule(Kind kind, uint8 criticality, Rule calldata rule) external restricted {
-        _checkCriticality(criticality);
-        if (_settings.window == 0) revert RegistryBadLimits();
-        bool complete = rule.quorum != 0 && rule.quorum <= MAX_SEATS && rule.maxTtl != 0 && rule.budget != 0
-            && rule.budget <= MAX_BUDGET;
-        if (rule.allowed ? !complete : rule.leasable) revert RegistryBadRule(kind, criticality);
-        Cell storage cell = _cells[kind][criticality];
-        (cell.allowed, cell.leasable, cell.quorum) = (rule.allowed, rule.leasable, rule.quorum);
-        (cell.maxTtl, cell.budget) = (rule.maxTtl, uint16(rule.budget));
-        _extend(abi.encode(_head, RuleSet.selector, kind, criticality, rule));
-        emit RuleSet(kind, criticality, rule);
-    }
-
-    /// @inheritdoc IRegistry
-    function setLimits(Limits calldata newLimits) external restricted {
-        if (
-            newLimits.window == 0 || newLimits.maxPending == 0 || newLimits.leaseQuorum == 0
-                || newLimits.releaseQuorum == 0 || newLimits.maxLease == 0
-        ) revert RegistryBadLimits();
-        _settings.window = newLimits.window;
-        _settings.maxPending = newLimits.maxPending;
-        _settings.leaseQuorum = newLimits.leaseQuorum;
-        _settings.releaseQuorum = newLimits.releaseQuorum;
-        _settings.maxLease = newLimits.maxLease;
-        _copySettings();
-        _extend(abi.encode(_head, LimitsSet.selector, newLimits));
-        emit LimitsSet(newLimits);
-    }
-
-    /// @notice Always refused.
-    function setAuthority(address) public pure override {
-        revert RegistryAuthorityFixed();
-    }
-
-    // ============ Views ============
-
-    /// @inheritdoc IRegistry
-    function rolesOf(address account) public view returns (uint8) {
-        return _accounts[account].roles;
-    }
-
-    /// @inheritdoc IRegistry
-    function assetOf(bytes32 key) public view returns (Asset memory) {
-        Target memory target = _targets[Kind.ISOLATE][key];
-        return Asset(_zones[key], target.criticality, target.known, target.isProtected);
-    }
-
-    /// @inheritdoc IRegistry
-    function credentialOf(bytes32 key) public view returns (Credential memory) {
-        Target memory target = _targets[Kind.REVOKE][key];
-        return Credential(target.criticality, target.known, target.isProtected);
-    }
-
-    /// @inheritdoc IRegistry
-    function isModelActive(bytes32 model) public view returns (bool) {
-        return _models[model].active;
-    }
-
-    /// @inheritdoc IRegistry
-    function ruleOf(Kind kind, uint8 criticality) public view returns (Rule memory) {
-        Cell memory cell = _cells[kind][criticality];
-        return Rule(cell.allowed, cell.leasable, cell.quorum, cell.maxTtl, cell.budget);
-    }
-
-    /// @inheritdoc IRegistry
-    function limits() public view returns (Limits memory) {
-        Settings memory s = _settings;
-        return Limits(s.window, s.maxPending, s.leaseQuorum, s.releaseQuorum, s.maxLease);
-    }
-
-    /// @inheritdoc IRegistry
-    function protectedNetworks() external view returns (bytes32[] memory networks) {
-        uint256 v4 = _countNetworks(true);
-        networks = new bytes32[](v4 + _countNetworks(false));
+    /// @dev See `IRegistry`.
+    function setProtectedNetworks(bytes32[] calldata networks, bool isProtected) external restricted {
         for (uint256 i = 0; i < networks.length; ++i) {
-            networks[i] = i < v4 ? _protectedAt(true, i) : _protectedAt(false, i - v4);
+            bytes32 network = networks[i];
+            if (!network.isCanonical()) revert IRegistry.RegistryBadNetwork(network);
+            (uint256 place, uint256 count) = _findNetwork(network);
+            bool was = place != count;
+            if (isProtected && !was) _addNetwork(network, count);
+            if (!isProtected && was) _removeNetwork(network, place, count - 1);
+            _tell(IRegistry.NetworkProtected.selector, network, abi.encode(isProtected));
         }
     }
 
-    /// @inheritdoc IRegistry
-    function auditHead() external view returns (bytes32) {
-        return _head;
+    // ============ Rules ============
+
+    /// @dev See `IRegistry`. Limits come first: a rule's budget is counted in windows.
+    function setRule(Kind kind, uint8 criticality, IRegistry.Rule calldata rule) external restricted {
+        _checkCriticality(criticality);
+        if (_settings.window == 0) revert IRegistry.RegistryBadLimits();
+        bool complete = rule.quorum != 0 && rule.quorum <= SEATS && rule.groups < 1 << (SEATS / GROUP) && rule.maxTtl != 0
+            && rule.budget != 0 && rule.budget <= MAX_BUDGET && rule.live != 0 && !(rule.leasable && rule.delay != 0);
+        if (rule.allowed ? !complete : rule.leasable) revert IRegistry.RegistryBadRule(kind, criticality);
+        Cell storage cell = _cells[kind][criticality];
+        (cell.allowed, cell.leasable, cell.quorum, cell.groups) =
+            (rule.allowed, rule.leasable, rule.quorum, rule.groups);
+        (cell.delay, cell.maxTtl, cell.budget, cell.maxLive) = (rule.delay, rule.maxTtl, rule.budget, rule.live);
+        _tell(IRegistry.RuleSet.selector, bytes32(uint256(kind)), abi.encode(criticality, rule));
     }
 
-    // ============ Internals ============
-
-    function _overlapsProtected(bytes32 network) internal view returns (bool) {
-        bool v4 = network.isV4();
-        for (uint256 i = 0; i < MAX_NETWORKS; ++i) {
-            bytes32 other = _protectedAt(v4, i);
-            if (other == 0) return false;
-            if (network.overlap(other)) return true;
-        }
-        return false;
-    }
-
-    function _zoneOf(bytes32 asset) internal view returns (bytes32) {
-        return _zones[asset];
-    }
-
-    /// @dev The bit of an operator's seat; zero for whoever is no operator now.
-    function _seatOf(address operator) internal view returns (uint104) {
-        Account storage account = _accounts[operator];
-        return account.roles & OPERATOR == 0 ? 0 : uint104(1) << (account.seat - 1);
-    }
-
-    /// @dev How many of these seats belong to current operators.
-    function _countCurrent(uint104 seats) internal view returns (uint256) {
-        return _countShared(seats, _settings.operators);
-    }
-
-    function _countShared(uint104 seats, uint104 operators) internal pure returns (uint256 count) {
-        for (uint104 rest = seats & operators; rest != 0; rest &= rest - 1) {
-            ++count;
-        }
-    }
-
-    function _seat(address account, bool isOperator) private {
-        uint8 seat = _accounts[account].seat;
-        if (isOperator && seat == 0) {
-            if (_settings.seats == MAX_SEATS) revert RegistryTooManyOperators(MAX_SEATS);
-            seat = ++_settings.seats;
-            _accounts[account].seat = seat;
-        }
-        if (seat == 0) return;
-        uint104 bit = uint104(1) << (seat - 1);
-        uint104 operators = _settings.operators;
-        _settings.operators = isOperator ? operators | bit : operators & ~bit;
+    /// @dev See `IRegistry`.
+    function setLimits(IRegistry.Limits calldata limits_) external restricted {
+        bool valid = limits_.window != 0 && limits_.maxPending != 0 && limits_.maxPending <= MAX_WAIT
+            && limits_.maxLease != 0 && limits_.maxLease <= MAX_WAIT && limits_.receiptDue != 0
+            && limits_.leaseQuorum != 0 && limits_.releaseQuorum != 0 && limits_.modelQuorum != 0;
+        if (!valid) revert IRegistry.RegistryBadLimits();
+        Settings storage s = _settings;
+        (s.window, s.maxPending, s.maxLease) = (limits_.window, limits_.maxPending, limits_.maxLease);
+        (s.receiptDue, s.leaseQuorum) = (limits_.receiptDue, limits_.leaseQuorum);
+        (s.releaseQuorum, s.modelQuorum) = (limits_.releaseQuorum, limits_.modelQuorum);
         _copySettings();
+        _tell(IRegistry.LimitsSet.selector, _subject(msg.sender), abi.encode(limits_));
+    }
+
+    // ============ Internals: seats ============
+
+    /// @dev Gives up the seat of whoever is no operator any more, or of another group from now.
+    function _unseat(Account storage entry, uint8 roles, uint8 group) private {
+        if (entry.roles & OPERATOR == 0) return;
+        uint256 seat = entry.number - 1;
+        if (roles & OPERATOR != 0 && seat / GROUP == group) return;
+        _seats[seat].rests = uint40(block.timestamp + MAX_WAIT);
+        entry.number = 0;
+        _settings.operators &= ~(uint64(1) << uint64(seat));
+        _copySettings();
+    }
+
+    /// @dev A seat that someone left rests until nothing that he signed can count any more.
+    function _seat(address account, Account storage entry, uint8 group) private {
+        uint64 operators = _settings.operators;
+        for (uint256 seat = group * GROUP; seat < (group + 1) * GROUP; ++seat) {
+            if ((operators >> seat) & 1 != 0 || block.timestamp < _seats[seat].rests) continue;
+            _seats[seat] = Seat(account, 0);
+            entry.number = uint8(seat + 1);
+            _settings.operators = operators | (uint64(1) << uint64(seat));
+            return _copySettings();
+        }
+        revert IRegistry.RegistryNoSeat(group);
+    }
+
+    /// @dev For good: batches are known by their agent's number.
+    function _numberAgent(address account, Account storage entry) private {
+        if (_agentNumbers[account] == 0) {
+            if (_settings.agents == type(uint8).max) revert IRegistry.RegistryFull(type(uint8).max);
+            _agentNumbers[account] = ++_settings.agents;
+        }
+        entry.number = _agentNumbers[account];
     }
 
     /// @dev Into every cell, after each change of a setting that cells have.
@@ -287,20 +224,78 @@ abstract contract Registry is IRegistry, AuditLog, AccessManaged {
         }
     }
 
+    // ============ Internals: assets ============
+
+    function _setAsset(IRegistry.AssetEntry calldata entry) private {
+        _checkName(entry.id);
+        _checkCriticality(entry.criticality);
+        bytes32 key = _key(entry.id);
+        uint16 zone = _requireZone(_key(entry.zone));
+        uint8 pool = bytes(entry.pool).length == 0 ? 0 : _requirePool(_key(entry.pool));
+        Target storage target = _targets[Kind.ISOLATE][key];
+        bool known = target.flags & KNOWN != 0;
+        bool stays = known && target.zone == zone && target.criticality == entry.criticality && target.pool == pool;
+        if (!stays) {
+            if (known) {
+                _requireUnordered(key, target);
+                _displace(target);
+            }
+            _place(key, target, zone, entry.criticality, pool);
+        }
+        _flag(target, entry.isProtected);
+        _setMember(target, !entry.isProtected && pool == 0);
+        _tell(IRegistry.AssetSet.selector, key, abi.encode(entry, uint32(target.place)));
+    }
+
+    /// @dev Takes the next place of its zone and criticality, which no one had before.
+    function _place(bytes32 key, Target storage target, uint16 zone, uint8 criticality, uint8 pool) private {
+        uint24 place = _places[zone][criticality]++;
+        if (place == MAX_PLACES) revert IRegistry.RegistryFull(MAX_PLACES);
+        (target.zone, target.criticality, target.pool, target.place) = (zone, criticality, pool, uint16(place));
+        ++_zones[zone].assets;
+        if (pool != 0) ++_pools[pool].members;
+        uint256 page = _pageKey(zone, criticality, place / PAGE);
+        _pages[page].names = 0;
+        _pageChains[page] = keccak256(bytes.concat(_pageChains[page], key));
+    }
+
+    /// @dev Gives up its place, for good.
+    function _displace(Target storage target) private {
+        _setMember(target, false);
+        --_zones[target.zone].assets;
+        if (target.pool != 0) --_pools[target.pool].members;
+    }
+
+    function _setMember(Target storage target, bool member) private {
+        Page storage page = _pageOf(target);
+        uint32 bit = _bitOf(target);
+        page.members = member ? page.members | bit : page.members & ~bit;
+    }
+
     /// @dev The order on it stays as it is.
-    function _setTarget(Kind kind, bytes32 key, uint8 criticality, bool isProtected) private {
-        Target storage target = _targets[kind][key];
-        target.known = true;
-        target.criticality = criticality;
-        target.isProtected = isProtected;
+    function _flag(Target storage target, bool isProtected) private {
+        target.flags = (target.flags & ~PROTECTED) | KNOWN | (isProtected ? PROTECTED : 0);
     }
 
-    /// @return zero beyond the last one
-    function _protectedAt(bool v4, uint256 place) private view returns (bytes32) {
-        return v4 ? Networks.lengthen(_protectedV4[place]) : _protectedV6[place];
+    /// @dev What counts somewhere must not count elsewhere at its end.
+    function _requireUnordered(bytes32 key, Target storage target) private view {
+        bool batched = target.flags & KNOWN != 0 && target.zone != 0 && _pageOf(target).ordered & _bitOf(target) != 0;
+        if (batched || target.flags & COUNTED != 0) revert IRegistry.RegistryOrdered(key);
     }
 
-    function _countNetworks(bool v4) private view returns (uint256 count) {
+    function _requireZone(bytes32 key) private view returns (uint16 number) {
+        number = _zoneNumbers[key];
+        if (number == 0) revert IRegistry.RegistryUnknown(key);
+    }
+
+    function _requirePool(bytes32 key) private view returns (uint8 number) {
+        number = _poolNumbers[key];
+        if (number == 0) revert IRegistry.RegistryUnknown(key);
+    }
+
+    // ============ Internals: networks ============
+
+    function _countNetworks(bool v4) internal view returns (uint256 count) {
         while (count < MAX_NETWORKS && _protectedAt(v4, count) != 0) ++count;
     }
 
@@ -313,7 +308,7 @@ abstract contract Registry is IRegistry, AuditLog, AccessManaged {
     }
 
     function _addNetwork(bytes32 network, uint256 count) private {
-        if (count == MAX_NETWORKS) revert RegistryTooManyNetworks(MAX_NETWORKS + 1, MAX_NETWORKS);
+        if (count == MAX_NETWORKS) revert IRegistry.RegistryFull(MAX_NETWORKS);
         if (network.isV4()) _protectedV4[count] = network.shorten();
         else _protectedV6[count] = network;
     }
@@ -329,12 +324,22 @@ abstract contract Registry is IRegistry, AuditLog, AccessManaged {
         }
     }
 
+    // ============ Internals: values ============
+
+    function _key(string calldata name) private pure returns (bytes32) {
+        return keccak256(bytes(name));
+    }
+
+    function _subject(address account) private pure returns (bytes32) {
+        return bytes32(uint256(uint160(account)));
+    }
+
     function _checkName(string calldata name) private pure {
         uint256 length = bytes(name).length;
-        if (length == 0 || length > MAX_NAME) revert RegistryBadName();
+        if (length == 0 || length > MAX_NAME) revert IRegistry.RegistryBadName();
     }
 
     function _checkCriticality(uint8 criticality) private pure {
-        if (criticality > MAX_CRITICALITY) revert RegistryBadCriticality(criticality);
+        if (criticality > MAX_CRITICALITY) revert IRegistry.RegistryBadCriticality(criticality);
     }
 }
