@@ -1,9 +1,12 @@
-"""Deployment: the file is checked, the plan is what differs, and twice is once, on a real anvil."""
+"""Deployment: the file is checked, the plan is what differs, and twice is once, on real nodes."""
 
 from __future__ import annotations
 
 import copy
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from eth_account import Account
+from nodes import NODES
 from web3 import HTTPProvider, Web3
 
 from policies.actions import Kind, network_key
@@ -32,12 +36,12 @@ from responder.chain.deployment import (
     plan,
     read_state,
 )
-from responder.chain.devnet import Devnet
 from responder.chain.events import artifact
 from responder.errors import Permanent
 
-EXAMPLE = Path(__file__).parents[2] / "contracts" / "deployment.example.yaml"
-DEPLOYER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"  # anvil signs for it
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "contracts" / "deployment.example.yaml"
+DEPLOYER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"  # every node of ours signs for it
 MODEL, CARD = b"\x01" * 32, b"\x02" * 32
 
 
@@ -212,14 +216,21 @@ def test_the_deployer_cannot_hand_over_to_itself(config: DeployConfig) -> None:
 # ---------------------------------------------------------------- the chain
 
 
+@pytest.fixture(scope="module", params=NODES)
+def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The RPC url of a node that the module's tests share; each deploys a gate of its own."""
+    with NODES[request.param](tmp_path_factory.mktemp(request.param)) as url:
+        assert Web3(HTTPProvider(url)).client_version.lower().startswith(request.param)
+        yield url
+
+
 @pytest.fixture
-def w3(tmp_path: Path) -> Iterator[Web3]:
-    with Devnet(tmp_path / "anvil.log") as devnet:
-        yield Web3(HTTPProvider(f"http://127.0.0.1:{devnet.port}"))
+def w3(node: str) -> Web3:
+    return Web3(HTTPProvider(node))
 
 
 def fund(w3: Web3, address: str) -> None:
-    w3.provider.make_request("anvil_setBalance", [address, hex(10**20)])  # type: ignore[arg-type]
+    w3.provider.make_request("hardhat_setBalance", [address, hex(10**20)])  # type: ignore[arg-type]
 
 
 def test_twice_is_once_and_the_file_is_what_holds(w3: Web3, tmp_path: Path) -> None:
@@ -292,3 +303,48 @@ def test_a_manifest_of_elsewhere_is_refused(
     path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
     with pytest.raises(Permanent, match=message):
         deploy(w3, config, DEPLOYER, path)
+
+
+# ---------------------------------------------------------------- the script
+
+
+def brownie(*args: str, typed: str = "") -> str:
+    done = subprocess.run(
+        [str(ROOT / "scripts" / "brownie"), *args],
+        env={**os.environ, "BROWNIE": str(Path(sys.executable).with_name("brownie"))},
+        start_new_session=True,  # without a terminal a password is read from stdin
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def network(node: str) -> Iterator[str]:
+    """The name by which Brownie knows the node; of the node it knows the RPC url alone."""
+    name = "countersign-deployment-test"
+    if name in brownie("networks", "list"):  # left by a run that was killed
+        brownie("networks", "delete", name)
+    brownie("networks", "add", "Countersign", name, f"host={node}", "chainid=31337")
+    yield name
+    brownie("networks", "delete", name)
+
+
+def test_brownie_deploys_by_rpc_url_with_a_key_the_node_does_not_have(
+    w3: Web3, network: str, tmp_path: Path
+) -> None:
+    path, keystore, deployer = tmp_path / "manifest.json", tmp_path / "key.json", Account.create()
+    keystore.write_text(json.dumps(deployer.encrypt("secret", kdf="pbkdf2", iterations=1)))
+    fund(w3, deployer.address)
+    command = ["run", "deploy", "main", str(EXAMPLE), str(path), str(keystore)]
+    command += ["--network", network]
+    brownie(*command, typed="secret\n")
+    block = w3.eth.block_number
+    assert w3.eth.get_transaction_count(deployer.address) > 2
+    assert deploy(w3, load_config(EXAMPLE), deployer, path).sent == 0  # all of the file is there
+
+    assert "\n0 transactions sent" in brownie(*command, typed="secret\n")
+    assert w3.eth.block_number == block
