@@ -18,12 +18,15 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 ARTIFACTS = ROOT / "responder" / "chain" / "artifacts"
+PARTS = ("Gate", "Desk", "Docket", "Office")  # each delegates to the next what it does not know
 SHIPPED = {
-    "Gate": "contracts/Gate.sol",
+    **{part: f"contracts/{part}.sol" for part in PARTS},
     "AccessManager": "node_modules/@openzeppelin/contracts/access/manager/AccessManager.sol",
 }
 
-__all__ = ["ARTIFACTS", "ROOT", "SHIPPED", "artifacts", "compile_contracts"]
+INTERFACE = "contracts/interfaces/IGate.sol"
+
+__all__ = ["ARTIFACTS", "PARTS", "ROOT", "SHIPPED", "artifacts", "compile_contracts"]
 
 
 def compile_contracts(paths: Iterable[str]) -> dict[str, Any]:
@@ -59,9 +62,27 @@ def compile_contracts(paths: Iterable[str]) -> dict[str, Any]:
 
 
 def artifacts() -> dict[str, dict[str, Any]]:
-    """The shipped artifacts by contract: abi, bytecode, solc version, SHA-256 of every source."""
-    output = compile_contracts(SHIPPED.values())
-    return {name: _artifact(output["contracts"][path][name]) for name, path in SHIPPED.items()}
+    """The shipped artifacts by contract: abi, bytecode, solc version, SHA-256 of every source.
+
+    The gate's abi is that of all its parts, and what they say by their interface.
+    """
+    output = compile_contracts([*SHIPPED.values(), INTERFACE])["contracts"]
+    made = {name: _artifact(output[path][name]) for name, path in SHIPPED.items()}
+    abis = [made[part]["abi"] for part in PARTS] + [output[INTERFACE]["IGate"]["abi"]]
+    made["Gate"]["abi"] = _union(abis, constructor_of=abis[0])
+    return made
+
+
+def _union(
+    abis: Iterable[list[dict[str, Any]]], constructor_of: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    known: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for abi in abis:
+        for entry in abi:
+            if entry["type"] not in ("constructor", "fallback") or abi is constructor_of:
+                types = json.dumps([i["type"] for i in entry.get("inputs", ())])
+                known.setdefault((entry["type"], entry.get("name", ""), types), entry)
+    return list(known.values())
 
 
 def _artifact(contract: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from eth_abi.abi import decode, encode
+from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
@@ -29,8 +29,7 @@ class Event:
 
     name: str
     args: Mapping[str, Any]  # in order of declaration; structs are tuples
-    types: tuple[str, ...]
-    selector: bytes
+    raw: bytes  # the log itself: topics and data
     block: int
     time: int  # Unix seconds of its block
     tx: bytes
@@ -45,9 +44,8 @@ def artifact(name: str) -> dict[str, Any]:
 
 
 def link(head: bytes, event: Event) -> bytes:
-    """The hash chain's next head: keccak256(abi.encode(head, selector, arguments))."""
-    types = ["bytes32", "bytes32", *event.types]
-    return bytes(keccak(encode(types, [head, event.selector, *event.args.values()])))
+    """The hash chain's next head: keccak256(head, topics, data)."""
+    return bytes(keccak(head + event.raw))
 
 
 def decode_log(log: Mapping[str, Any], time: int) -> Event | None:
@@ -78,8 +76,7 @@ def decode_log(log: Mapping[str, Any], time: int) -> Event | None:
             field: to_checksum_address(value) if kind == "address" else value
             for (field, kind, _), value in zip(inputs, values, strict=True)
         },
-        types=tuple(kind for _, kind, _ in inputs),
-        selector=topics[0],
+        raw=b"".join(topics) + bytes(log["data"]),
         block=int(log["blockNumber"]),
         time=time,
         tx=bytes(log["transactionHash"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from typing import Any, Literal
 
@@ -13,24 +14,31 @@ from eth_utils.crypto import keccak
 from policies.actions import Kind, network_key
 
 __all__ = [
+    "BATCH_TYPE",
     "LEASE_TYPE",
     "PROPOSAL_TYPE",
+    "Batch",
     "Domain",
     "Lease",
     "Proposal",
     "Words",
+    "batch_message",
     "decision_message",
     "lease_message",
     "message_digest",
+    "model_message",
     "name_key",
     "network_text",
+    "resume_message",
     "target_key",
 ]
 
 PROPOSAL_TYPE = "(uint8,bytes32,uint32,bytes32,bytes32,uint64,address,uint256)"
+BATCH_TYPE = "(uint8,bytes32,uint8,uint256[],uint32,bytes32,bytes32,uint64,address,uint256)"
 LEASE_TYPE = "(address,bytes32,uint32,uint32,uint32,uint8,uint32,uint64,uint256)"
 
 Decision = Literal["Approval", "Rejection", "Release"]
+BatchDecision = Literal["BatchApproval", "BatchRelease"]
 
 
 def name_key(name: str) -> bytes:
@@ -74,6 +82,31 @@ class Proposal:
     def id(self, domain: Domain) -> bytes:
         """keccak256(abi.encode(chain id, gate, proposal))."""
         types = ["uint256", "address", PROPOSAL_TYPE]
+        return bytes(keccak(encode(types, [domain.chain_id, domain.gate, self.abi()])))
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """IGate.Batch, field by field: many actions of one kind and criticality."""
+
+    kind: Kind
+    zone: bytes  # ISOLATE: key of the zone of all; else 32 zero bytes
+    criticality: int
+    targets: tuple[int, ...]  # networks, keys, or pages of assets: number << 32 | bits; ascending
+    ttl: int  # seconds
+    model: bytes
+    evidence: bytes
+    deadline: int  # Unix seconds
+    agent: str  # checksum address
+    nonce: int
+
+    def abi(self) -> tuple[Any, ...]:
+        """The tuple that web3 and eth_abi take."""
+        return (int(self.kind), *astuple(self)[1:])
+
+    def id(self, domain: Domain) -> bytes:
+        """keccak256(abi.encode(chain id, gate, batch))."""
+        types = ["uint256", "address", BATCH_TYPE]
         return bytes(keccak(encode(types, [domain.chain_id, domain.gate, self.abi()])))
 
 
@@ -177,6 +210,58 @@ def lease_message(lease: Lease, domain: Domain) -> SignableMessage:
         {"Lease": _LEASE_FIELDS},
         dict(zip(names, lease.abi(), strict=True)),
     )
+
+
+def batch_message(
+    decision: BatchDecision,
+    batch: Batch,
+    names: Sequence[Sequence[str]],
+    zone: str,
+    domain: Domain,
+) -> SignableMessage:
+    """The EIP-712 message of a batch's approval or release.
+
+    `names` lists what is ordered: a group for each page of assets, or one group of networks' texts
+    or of credentials' ids; `zone` is the name of the assets' zone, else empty.
+    """
+    fields = [{"name": "batch", "type": "bytes32"}, *_DECISION_FIELDS[1:]]
+    fields[2] = {"name": "targets", "type": "string[][]"}
+    return encode_typed_data(
+        domain.eip712(),
+        {decision: fields},
+        {
+            "batch": batch.id(domain),
+            "action": batch.kind.name,
+            "targets": [list(group) for group in names],
+            "zone": zone,
+            "criticality": batch.criticality,
+            "ttl": batch.ttl,
+            "model": batch.model,
+            "evidence": batch.evidence,
+            "agent": batch.agent,
+            "deadline": batch.deadline,
+        },
+    )
+
+
+def model_message(
+    model: bytes, card: bytes, revision: int, deadline: int, domain: Domain
+) -> SignableMessage:
+    """The EIP-712 message by which operators activate a model."""
+    fields = [
+        {"name": "model", "type": "bytes32"},
+        {"name": "card", "type": "bytes32"},
+        {"name": "revision", "type": "uint32"},
+        {"name": "deadline", "type": "uint64"},
+    ]
+    values = {"model": model, "card": card, "revision": revision, "deadline": deadline}
+    return encode_typed_data(domain.eip712(), {"ModelActivation": fields}, values)
+
+
+def resume_message(pause: int, domain: Domain) -> SignableMessage:
+    """The EIP-712 message by which operators end a pause."""
+    fields = [{"name": "pause", "type": "uint32"}]
+    return encode_typed_data(domain.eip712(), {"Resume": fields}, {"pause": pause})
 
 
 def message_digest(message: SignableMessage) -> bytes:
