@@ -57,8 +57,13 @@ abstract contract Access is Registry {
     }
 
     /// @dev See `IRegistry`.
-    function operators() external view returns (address[] memory) {
-        return _holders(_settings.operators);
+    function operators() external view returns (address[] memory accounts) {
+        uint64 seats = _settings.operators;
+        accounts = new address[](_bits(seats));
+        uint256 next = 0;
+        for (uint256 seat = 0; seat < SEATS; ++seat) {
+            if ((seats >> seat) & 1 != 0) accounts[next++] = _seats[seat].holder;
+        }
     }
 
     /// @dev See `IRegistry`.

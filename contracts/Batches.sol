@@ -203,7 +203,7 @@ abstract contract Batches is Orders {
     /// @return whether the batch was live there
     function _releasePage(IGate.Batch calldata batch, uint256 i) private returns (bool) {
         Page storage page = _page(batch, i);
-        bool live = page.batch == _tag(_accounts[batch.agent].number, batch.nonce) && block.timestamp < page.until;
+        bool live = page.batch == _tag(_agentNumbers[batch.agent], batch.nonce) && block.timestamp < page.until;
         if (!live) return false;
         _uncountPage(page, _zoneNumbers[batch.zone], batch.criticality);
         page.until = 0;

@@ -57,7 +57,11 @@ abstract contract Leases is Orders {
         Model storage entry = _models[model];
         if (revision != entry.revision + 1) revert IGate.GateBadRevision(entry.revision);
         _checkDeadline(deadline, _settings.maxLease);
-        entry.approvers = _collect(modelDigest(model, card, revision, deadline), signatures, _settings.modelQuorum);
+        _collect(modelDigest(model, card, revision, deadline), signatures, _settings.modelQuorum);
+        delete entry.approvers;
+        for (uint256 i = 0; i < signatures.length; ++i) {
+            entry.approvers.push(signatures[i].signer);
+        }
         if (entry.number == 0) entry.number = ++_settings.models;
         (entry.active, entry.revision, entry.card) = (true, revision, card);
         _tell(IGate.ModelActivated.selector, model, abi.encode(card, revision, signatures));
@@ -105,8 +109,8 @@ abstract contract Leases is Orders {
         view
         returns (bool active, bytes32 card, uint32 revision, address[] memory approvers)
     {
-        Model memory entry = _models[model];
-        return (entry.active, entry.card, entry.revision, _holders(entry.approvers));
+        Model storage entry = _models[model];
+        return (entry.active, entry.card, entry.revision, entry.approvers);
     }
 
     // ============ Internals ============

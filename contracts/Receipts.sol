@@ -96,7 +96,7 @@ abstract contract Receipts is Batches {
     /// @return page on which the batch was the last
     function _requirePage(bytes32 id, IGate.Batch calldata batch, uint256 i) private view returns (Page storage page) {
         page = _page(batch, i);
-        bool last = batch.kind == Kind.ISOLATE && page.batch == _tag(_accounts[batch.agent].number, batch.nonce);
+        bool last = batch.kind == Kind.ISOLATE && page.batch == _tag(_agentNumbers[batch.agent], batch.nonce);
         if (!last || batch.nonce > type(uint32).max) revert IGate.GateWrongStatus(id, Status.SUPERSEDED);
     }
 

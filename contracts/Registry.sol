@@ -181,7 +181,10 @@ abstract contract Registry is State {
 
     /// @dev Gives up the seat of whoever is no operator any more, or of another group from now.
     function _unseat(Account storage entry, uint8 roles, uint8 group) private {
-        if (entry.roles & OPERATOR == 0) return;
+        if (entry.roles & OPERATOR == 0) {
+            entry.number = 0;
+            return;
+        }
         uint256 seat = entry.number - 1;
         if (roles & OPERATOR != 0 && seat / GROUP == group) return;
         _seats[seat].rests = uint40(block.timestamp + MAX_WAIT);

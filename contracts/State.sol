@@ -101,8 +101,8 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
         bool active;
         uint16 number; // from 1, in the order of first activation; short for its hash
         uint32 revision;
-        uint64 approvers; // seats
         bytes32 card;
+        address[] approvers; // of the last activation
     }
 
     struct Settings {
@@ -235,16 +235,6 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
     /// @dev How many of these seats belong to current operators.
     function _countCurrent(uint64 seats) internal view returns (uint256) {
         return _bits(seats & _settings.operators);
-    }
-
-    /// @return accounts of the current operators among these seats
-    function _holders(uint64 seats) internal view returns (address[] memory accounts) {
-        seats &= _settings.operators;
-        accounts = new address[](_bits(seats));
-        uint256 next = 0;
-        for (uint256 seat = 0; seat < SEATS; ++seat) {
-            if ((seats >> seat) & 1 != 0) accounts[next++] = _seats[seat].holder;
-        }
     }
 
     function _bits(uint256 word) internal pure returns (uint256 count) {

@@ -355,7 +355,7 @@ interface IGate is IRegistry {
     /// @return active whether the gate takes its proposals
     /// @return card SHA-256 of its model card, of the last activation
     /// @return revision of its last activation or deactivation
-    /// @return approvers who signed the last activation and are operators still
+    /// @return approvers who signed the last activation
     function modelOf(bytes32 model)
         external
         view

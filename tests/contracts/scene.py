@@ -21,14 +21,20 @@ from responder.chain.proposal import (
     Words,
     decision_message,
     lease_message,
+    model_message,
     name_key,
     network_text,
+    resume_message,
 )
 
 NOW = 1_900_000_800  # a multiple of the window, so that tests know where it ends
 AGENT, OPERATOR, GUARDIAN, ENFORCER = 1, 2, 4, 8
-LIMITS = (3600, 900, 2, 2, 86400)  # window, maxPending, leaseQuorum, releaseQuorum, maxLease
+ALL_KINDS = 7
+# window, maxPending, maxLease, receiptDue, leaseQuorum, releaseQuorum, modelQuorum
+LIMITS = (3600, 900, 86400, 120, 2, 2, 2)
 MODEL, CARD, EVIDENCE = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
+OPEN = (100, 0, 0, 0, 0, 0)  # a zone without limits: share, extra, frozen from, until, opens, length
+ZONES = {"dmz": OPEN, "office": OPEN, "core": OPEN}
 ASSETS = {  # id: zone, criticality, protected
     "web": ("dmz", 0, False),
     "files": ("office", 1, False),
@@ -37,16 +43,17 @@ ASSETS = {  # id: zone, criticality, protected
     "gateway": ("core", 0, True),
 }
 CREDENTIALS = {"ssh:deploy": (1, False), "ssh:admin": (2, False), "ssh:break-glass": (1, True)}
+PRINCIPAL = "ops"  # of all credentials
 PROTECTED = ("198.51.100.0/24", "2001:db8:1::/48")
-RULES = {  # allowed, leasable, quorum, maxTtl, budget
-    (Kind.BLOCK, 0): (True, True, 2, 3600, 50),
-    (Kind.BLOCK, 1): (True, False, 2, 3600, 5),
-    (Kind.BLOCK, 2): (True, False, 3, 600, 2),
-    (Kind.ISOLATE, 0): (True, True, 2, 3600, 10),
-    (Kind.ISOLATE, 1): (True, True, 2, 3600, 3),
-    (Kind.ISOLATE, 2): (True, False, 3, 3600, 3),
-    (Kind.REVOKE, 1): (True, True, 2, 3600, 5),
-    (Kind.REVOKE, 2): (True, False, 2, 3600, 5),
+RULES = {  # allowed, leasable, quorum, groups, delay, maxTtl, budget, live
+    (Kind.BLOCK, 0): (True, True, 2, 0, 0, 3600, 50, 100),
+    (Kind.BLOCK, 1): (True, False, 2, 0, 0, 3600, 5, 100),
+    (Kind.BLOCK, 2): (True, False, 3, 0, 0, 600, 2, 100),
+    (Kind.ISOLATE, 0): (True, True, 2, 0, 0, 3600, 10, 100),
+    (Kind.ISOLATE, 1): (True, True, 2, 0, 0, 3600, 3, 100),
+    (Kind.ISOLATE, 2): (True, False, 3, 0, 0, 3600, 3, 100),
+    (Kind.REVOKE, 1): (True, True, 2, 0, 0, 3600, 5, 100),
+    (Kind.REVOKE, 2): (True, False, 2, 0, 0, 3600, 5, 100),
 }
 
 
@@ -164,6 +171,25 @@ class Gate:
         self.send("grantLease", lease.abi(), signatures, sender=self.people.stranger)
         return lease
 
+    def activate(self, model: bytes, card: bytes = CARD) -> None:
+        """By two operators' signatures."""
+        revision = self.view("modelOf", model)[2] + 1
+        deadline = self.evm.now + 600
+        message = model_message(model, card, revision, deadline, self.domain)
+        signatures = [
+            (s.address, bytes(s.sign_message(message).signature)) for s in self.people.operators[:2]
+        ]
+        values = (model, card, revision, deadline, signatures)
+        self.send("activateModel", *values, sender=self.people.stranger)
+
+    def resume(self) -> None:
+        """By two operators' signatures."""
+        message = resume_message(self.view("pausedNow"), self.domain)
+        signatures = [
+            (s.address, bytes(s.sign_message(message).signature)) for s in self.people.operators[:2]
+        ]
+        self.send("resume", signatures, sender=self.people.stranger)
+
     def id(self, proposal: Proposal) -> bytes:
         return proposal.id(self.domain)
 
@@ -178,6 +204,7 @@ class Gate:
 STATUS = (
     "NONE",
     "PENDING",
+    "WAITING",
     "READY",
     "LIVE",
     "EXPIRED",
@@ -192,8 +219,12 @@ REASON = (
     "MALFORMED_TARGET",
     "UNKNOWN_TARGET",
     "PROTECTED_TARGET",
+    "PAUSED",
     "RULE_REFUSES",
     "TTL_OUT_OF_RANGE",
+    "LIVE_LIMIT",
+    "ZONE_SHARE",
+    "POOL_MINIMUM",
     "BUDGET_SPENT",
 )
 
@@ -215,7 +246,10 @@ def make_gate(people: People, now: int = NOW, chain_id: int = CHAIN_ID) -> Gate:
     evm = Evm(now, chain_id)
     governor = people.governor.address
     manager = evm.deploy(artifact("AccessManager"), governor, sender=governor)
-    contract = evm.deploy(artifact("Gate"), manager.address, sender=governor)
+    office = evm.deploy(artifact("Office"), manager.address, sender=governor)
+    docket = evm.deploy(artifact("Docket"), manager.address, office.address, sender=governor)
+    desk = evm.deploy(artifact("Desk"), manager.address, docket.address, sender=governor)
+    contract = evm.deploy(artifact("Gate"), manager.address, desk.address, sender=governor)
     return Gate(evm, contract, manager, people)
 
 
@@ -223,21 +257,31 @@ def configure(gate: Gate) -> Gate:
     """With the tables above."""
     people = gate.people
     gate.govern("setLimits", LIMITS)
-    gate.govern("setRoles", people.agent.address, AGENT)
+    gate.govern("setRoles", people.agent.address, AGENT, 0)
     for operator in people.operators:
-        gate.govern("setRoles", operator.address, OPERATOR)
-    gate.govern("setRoles", people.guardian.address, GUARDIAN)
-    gate.govern("setRoles", people.enforcer.address, ENFORCER)
+        gate.govern("setRoles", operator.address, OPERATOR, 0)
+    gate.govern("setRoles", people.guardian.address, GUARDIAN, 0)
+    gate.govern("setRoles", people.enforcer.address, ENFORCER, 0)
+    gate.govern("setEnforcerScope", people.enforcer.address, ALL_KINDS, "")
     for (kind, criticality), rule in RULES.items():
         gate.govern("setRule", int(kind), criticality, rule)
-    for name, (zone, criticality, protected) in ASSETS.items():
-        gate.govern("setAsset", name, zone, criticality, protected)
-    for name, (criticality, protected) in CREDENTIALS.items():
-        gate.govern("setCredential", name, criticality, protected)
-    for network in PROTECTED:
-        gate.govern("setProtectedNetwork", network_key(network).to_bytes(32), True)
-    gate.govern("setModel", MODEL, CARD, True)
+    for name, rule in ZONES.items():
+        gate.govern("setZone", name, rule)
+    gate.govern("setAssets", [asset_entry(name, *ASSETS[name]) for name in ASSETS])
+    gate.govern(
+        "setCredentials", [(name, PRINCIPAL, *CREDENTIALS[name]) for name in CREDENTIALS]
+    )
+    networks = [network_key(network).to_bytes(32) for network in PROTECTED]
+    gate.govern("setProtectedNetworks", networks, True)
+    gate.activate(MODEL)
     return gate
+
+
+def asset_entry(
+    name: str, zone: str, criticality: int, protected: bool, pool: str = ""
+) -> tuple[str, str, str, int, bool]:
+    """IRegistry.AssetEntry."""
+    return (name, zone, pool, criticality, protected)
 
 
 @cache
