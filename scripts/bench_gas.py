@@ -11,36 +11,41 @@ writes gas-snapshot.json too; tests/contracts/test_gas.py fails where a figure o
 from __future__ import annotations
 
 import json
+import random
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from math import ceil
 from pathlib import Path
 from typing import Any
 
 from build_artifacts import ROOT, compile_contracts
 from eth_account import Account
+from eth_account.messages import SignableMessage
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
+from web3.exceptions import ContractCustomError
 
-from policies.actions import Kind
-from policies.guardrails import Limits, Rule
-from policies.inventory import Asset, Credential, Inventory
-from responder.chain.deploy_config import DeployConfig
-from responder.chain.deployment import deploy
+from policies.actions import Kind, network_key
 from responder.chain.devnet import Devnet
 from responder.chain.events import artifact
 from responder.chain.ledger import Role
 from responder.chain.proposal import (
+    Batch,
     Domain,
     Lease,
     Proposal,
     Words,
+    batch_message,
     decision_message,
     lease_message,
+    model_message,
+    name_key,
+    network_text,
     target_key,
 )
 
@@ -48,16 +53,16 @@ SNAPSHOT = ROOT / "gas-snapshot.json"
 GENESIS = 1_900_000_800  # the start of a budget's window
 MODEL, CARD, EVIDENCE = (bytes(keccak(text=name)) for name in ("model", "card", "evidence"))
 ZERO = "0x" + "00" * 20
+BLOCK_GAS = 30_000_000
 NO_OP = "0x60018060093d393df300"  # deploys one STOP
 SAFE = ROOT / "node_modules" / "@safe-global" / "safe-smart-account" / "build" / "artifacts"
 TIMELOCK = "node_modules/@openzeppelin/contracts/governance/TimelockController.sol"
 
-INVENTORY = Inventory(
-    assets=(Asset("web", "dmz", 0), Asset("files", "office", 1), Asset("mail", "office", 2)),
-    credentials=(Credential("ssh:deploy", 1),),
-    protected_networks=("198.51.100.0/24", "192.0.2.0/28", "10.0.0.0/16", "2001:db8:1::/48"),
-)
-WORDS = {asset.id: Words(asset.id, asset.zone, asset.criticality) for asset in INVENTORY.assets}
+ASSETS = {"web": ("dmz", 0), "files": ("office", 1), "mail": ("office", 2), "dc-1": ("office", 0)}
+PROTECTED = ("198.51.100.0/24", "192.0.2.0/28", "10.0.0.0/16", "2001:db8:1::/48")
+FLEET = 65_536  # assets of one zone and criticality, all that fit
+PAGE = 32
+WORDS = {name: Words(name, *place) for name, place in ASSETS.items()}
 
 __all__ = ["SNAPSHOT", "measure"]
 
@@ -89,7 +94,7 @@ class Chain:
         """Gas used. Raises RuntimeError where the transaction reverts."""
         account = self.people[sender]
         nonce = self.w3.eth.get_transaction_count(account.address)
-        tx = call.build_transaction({"from": account.address, "nonce": nonce, "gas": 5_000_000})
+        tx = call.build_transaction({"from": account.address, "nonce": nonce, "gas": BLOCK_GAS})
         signed = account.sign_transaction(tx)
         sent = self.w3.eth.send_raw_transaction(signed.raw_transaction)
         receipt = self.w3.eth.wait_for_transaction_receipt(sent, poll_latency=0.01)
@@ -134,11 +139,55 @@ class Gate:
             nonce=next(self.nonces),
         )
 
+    def batch(self, kind: Kind, zone: bytes, targets: tuple[int, ...]) -> Batch:
+        return Batch(
+            kind=kind,
+            zone=zone,
+            criticality=0,
+            targets=targets,
+            ttl=600,
+            model=MODEL,
+            evidence=EVIDENCE,
+            deadline=self.chain.now() + 600,
+            agent=self.chain.people["agent"].address,
+            nonce=next(self.nonces),
+        )
+
+    def order_batch(
+        self, batch: Batch, named: list[list[str]], zone: str, given: list[list[bytes]]
+    ) -> int:
+        message = batch_message("BatchApproval", batch, named, zone, self.domain)
+        halves = [(data[:32], data[32:]) for _, data in self.signed(message)]
+        return self.call("orderBatch", batch.abi(), given, halves)
+
+    def signed(self, message: SignableMessage) -> list[tuple[str, bytes]]:
+        """By two of three, compact (ERC-2098)."""
+        return [(o.address, compact(o.sign_message(message))) for o in self.chain.operators[:2]]
+
+    def govern(self, function: str, *args: Any) -> int:
+        return self.call(function, *args, sender="deployer")
+
+    def settle_all(self) -> None:
+        """Lets every order end, and count no more."""
+        self.chain.devnet.mine_at(self.chain.now() + 3600)
+        for kind, names in ((Kind.ISOLATE, ["web", "files"]), (Kind.BLOCK, ["203.0.113.3/32"])):
+            keys = [target_key(kind, name) for name in names]
+            counted = [key for key in keys if self.counts(kind, key)]
+            if counted:
+                self.call("settle", int(kind), counted, sender="stranger")
+
+    def counts(self, kind: Kind, key: bytes) -> bool:
+        settle = self.contract.functions.settle(int(kind), [key])
+        try:
+            settle.call()
+        except ContractCustomError:
+            return False
+        return True
+
     def approvals(self, proposal: Proposal, target: str) -> list[tuple[str, bytes]]:
         """Two of three, compact (ERC-2098)."""
         words = WORDS.get(target) or Words(target, "", 0)
-        message = decision_message("Approval", proposal, words, self.domain)
-        return [(o.address, compact(o.sign_message(message))) for o in self.chain.operators[:2]]
+        return self.signed(decision_message("Approval", proposal, words, self.domain))
 
     def call(self, function: str, *args: Any, sender: str = "agent") -> int:
         return self.chain.send(self.contract.get_function_by_name(function)(*args), sender)
@@ -170,13 +219,10 @@ class Gate:
             revocations=50,
             max_criticality=1,
             max_ttl=600,
-            expires=self.chain.now() + 3600,
+            expires=self.chain.now() + 86_000,
             nonce=0,
         )
-        message = lease_message(lease, self.domain)
-        signatures = [
-            (o.address, compact(o.sign_message(message))) for o in self.chain.operators[:2]
-        ]
+        signatures = self.signed(lease_message(lease, self.domain))
         return self.call("grantLease", lease.abi(), signatures, sender="stranger")
 
 
@@ -186,47 +232,139 @@ def compact(signed: Any) -> bytes:
     return bytes(signed.r.to_bytes(32) + packed.to_bytes(32))
 
 
-def make_gate(chain: Chain, folder: Path) -> Gate:
-    people = {name: account.address for name, account in chain.people.items()}
-    config = DeployConfig(
-        governor=people["governor"],
-        delay=172_800,
-        roles={
-            people["agent"]: Role.AGENT,
-            people["guardian"]: Role.GUARDIAN,
-            people["enforcer"]: Role.ENFORCER,
-            **{operator.address: Role.OPERATOR for operator in chain.operators},
-        },
-        limits=Limits(3600, 900, 2, 2, 86_400),
-        rules={(kind, row): Rule(True, True, 2, 3600, 100) for kind in Kind for row in range(4)},
-        models={MODEL: CARD},
-        inventory=INVENTORY,
-    )
-    manifest = deploy(chain.w3, config, chain.people["deployer"], folder / "manifest.json").manifest
-    address = Web3.to_checksum_address(manifest.gate)
-    return Gate(chain, chain.w3.eth.contract(address=address, abi=artifact("Gate")["abi"]))
+def make_gate(chain: Chain) -> Gate:
+    """Every guardrail on: limits on what is live, zones with a share and a window, a pool."""
+    people = chain.people
+    governor = people["deployer"].address
+    manager = chain.create(artifact("AccessManager"), governor).address
+    office = chain.create(artifact("Office"), manager).address
+    docket = chain.create(artifact("Docket"), manager, office).address
+    desk = chain.create(artifact("Desk"), manager, docket).address
+    gate = Gate(chain, chain.create(artifact("Gate"), manager, desk))
+    gate.govern("setLimits", (3600, 900, 86_400, 300, 2, 2, 2))
+    for name, role in (("agent", Role.AGENT), ("guardian", Role.GUARDIAN)):
+        gate.govern("setRoles", people[name].address, int(role), 0)
+    gate.govern("setRoles", people["enforcer"].address, int(Role.ENFORCER), 0)
+    gate.govern("setEnforcerScope", people["enforcer"].address, 7, "")
+    for group, operator in enumerate(chain.operators):
+        gate.govern("setRoles", operator.address, int(Role.OPERATOR), group % 2)
+    for kind in Kind:
+        for row in range(4):
+            groups = 0b11 if row == 2 else 0
+            rule = (True, row < 2, 2, groups, 0, 3600, 4000, 4000)
+            gate.govern("setRule", int(kind), row, rule)
+    for zone in ("dmz", "office", "fleet"):
+        gate.govern("setZone", zone, (100, 1, GENESIS - 2, GENESIS - 1, 180_000, 7200))
+    gate.govern("setPool", "controllers", 1)
+    entries = [(name, zone, "", row, False) for name, (zone, row) in ASSETS.items()]
+    gate.govern("setAssets", [*entries[:-1], ("dc-1", "office", "controllers", 0, False)])
+    gate.govern("setAssets", [("dc-2", "office", "controllers", 0, False)])
+    gate.govern("setProtectedNetworks", [network_key(n).to_bytes(32) for n in PROTECTED], True)
+    deadline = chain.now() + 600
+    message = model_message(MODEL, CARD, 1, deadline, gate.domain)
+    gate.call("activateModel", MODEL, CARD, 1, deadline, gate.signed(message), sender="stranger")
+    return gate
 
 
 def gate_figures(gate: Gate) -> dict[str, int]:
-    gate.approved(Kind.ISOLATE, "web")  # makes the agent's own words non-zero
+    """One order at a time."""
+    gate.approved(Kind.ISOLATE, "web")  # makes the words of agent and target non-zero
+    gate.approved(Kind.ISOLATE, "files")
+    gate.approved(Kind.BLOCK, "203.0.113.3/32")
+    gate.settle_all()
     figures = {
         "order_2of3_warm": gate.approved(Kind.ISOLATE, "web"),
-        "order_2of3_fresh": gate.approved(Kind.BLOCK, "203.0.113.3/32"),
-        "isolate_2of3_first": gate.approved(Kind.ISOLATE, "mail"),
+        "order_2of3_renewed": gate.approved(Kind.ISOLATE, "web"),
+        "order_2of3_fresh": gate.approved(Kind.BLOCK, "203.0.113.4/32"),
         "block_2of3_warm": gate.approved(Kind.BLOCK, "203.0.113.3/32"),
+        "order_2of3_groups": gate.approved(Kind.ISOLATE, "mail"),
+        "order_2of3_pool": gate.approved(Kind.ISOLATE, "dc-1"),
         "order_2of3_steps_warm": gate.by_steps(Kind.ISOLATE, "web"),
         "order_2of3_steps_fresh": gate.by_steps(Kind.BLOCK, "203.0.113.1/32"),
         "lease_grant": gate.grant(),
     }
     gate.leased(Kind.ISOLATE, "web")  # makes the lease's word non-zero
+    gate.settle_all()
     figures |= {
         "order_lease": gate.leased(Kind.ISOLATE, "web"),
+        "order_lease_renewed": gate.leased(Kind.ISOLATE, "web"),
         "order_lease_fresh": gate.leased(Kind.BLOCK, "203.0.113.2/32"),
     }
     order = gate.proposal(Kind.ISOLATE, "files")
     gate.call("propose", order.abi())
-    receipt = gate.call("fileReceipt", order.abi(), 0, EVIDENCE, sender="enforcer")
-    return figures | {"receipt": receipt}
+    values = (int(order.kind), order.target, order.id(gate.domain), 0, EVIDENCE)
+    return figures | {"receipt": gate.call("fileReceipt", *values, sender="enforcer")}
+
+
+# ---------------------------------------------------------------- batches
+
+
+def batch_figures(gate: Gate) -> dict[str, int]:
+    """Gas of each action of a batch under one 2-of-3 signature, and of each receipt of many."""
+    fleet = Fleet(gate)
+    dense = range(64, 164)
+    thousand = range(1024, 2024)
+    spread = random.Random(0).sample(range(4096, FLEET), 100)
+    fleet.isolate(range(4000, 4032))  # makes the agent's words non-zero
+    networks = [network_key(f"203.0.113.{i}/32") for i in range(100, 200)]
+    leaves = [bytes(keccak(b"receipt %d" % i)) for i in range(100)]
+    return {
+        "isolate_100_each": ceil(fleet.isolate(dense) / 100),
+        "isolate_1000_each": ceil(fleet.isolate(thousand) / 1000),
+        "isolate_scattered_each": ceil(fleet.isolate(spread) / 100),
+        "block_100_each": ceil(block_each(gate, networks) / 100),
+        "receipts_100_each": ceil(file_root(gate, leaves) / 100),
+    }
+
+
+@dataclass
+class Fleet:
+    """As many assets as one zone and criticality takes."""
+
+    gate: Gate
+
+    def __post_init__(self) -> None:
+        for first in range(0, FLEET, 512):
+            names = [fleet_name(i) for i in range(first, first + 512)]
+            self.gate.govern("setAssets", [(name, "fleet", "", 0, False) for name in names])
+
+    def isolate(self, places: Iterable[int]) -> int:
+        """Gas of one batch of these."""
+        bits: dict[int, int] = {}
+        for place in places:
+            bits[place // PAGE] = bits.get(place // PAGE, 0) | 1 << place % PAGE
+        pages = dict(sorted(bits.items()))
+        given, named = [], []
+        for page, wanted in pages.items():
+            names = [fleet_name(page * PAGE + i) for i in range(PAGE)]
+            keys = [name_key(name) for name in names]
+            zone = name_key("fleet")
+            self.gate.call("sealPage", zone, 0, page, keys, sender="stranger")
+            whole = wanted == (1 << PAGE) - 1
+            given.append([bytes(keccak(b"".join(keys)))] if whole else keys)
+            named.append([name for i, name in enumerate(names) if wanted >> i & 1])
+        targets = tuple(page << PAGE | wanted for page, wanted in pages.items())
+        batch = self.gate.batch(Kind.ISOLATE, name_key("fleet"), targets)
+        return self.gate.order_batch(batch, named, "fleet", given)
+
+
+def fleet_name(place: int) -> str:
+    return f"workstation-{place:05}"
+
+
+def block_each(gate: Gate, networks: list[int]) -> int:
+    texts = [network_text(network.to_bytes(32)) for network in networks]
+    batch = gate.batch(Kind.BLOCK, bytes(32), tuple(sorted(networks)))
+    return gate.order_batch(batch, [texts], "", [])
+
+
+def file_root(gate: Gate, leaves: list[bytes]) -> int:
+    """Gas of the Merkle root over these."""
+    while len(leaves) > 1:
+        pairs = zip(leaves[::2], leaves[1::2], strict=False)
+        rest = leaves[len(leaves) - len(leaves) % 2 :]
+        leaves = [bytes(keccak(b"".join(sorted(pair)))) for pair in pairs] + rest
+    return gate.call("fileReceipts", leaves[0], 100, sender="enforcer")
 
 
 # ---------------------------------------------------------------- what people use today
@@ -284,9 +422,8 @@ def measure() -> dict[str, int]:
     ):
         chain = Chain(devnet)
         target = chain.create({"abi": [], "bytecode": NO_OP}).address
-        gate = make_gate(chain, Path(folder))
-        figures = gate_figures(gate)
-        figures["gate_bytes"] = len(chain.w3.eth.get_code(gate.contract.address))
+        gate = make_gate(chain)
+        figures = gate_figures(gate) | batch_figures(gate)
         return figures | safe_figures(chain, target) | timelock_figures(chain, target)
 
 
