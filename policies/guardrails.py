@@ -5,15 +5,27 @@ The contract decides; this says beforehand what it will say. A differential test
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
-from policies.actions import Action, Kind, network_criticality, network_key
+from policies.actions import Action, Kind, canonical_network, network_criticality, network_key
 
-__all__ = ["Guardrails", "Lease", "Limits", "Reason", "Rule", "Target", "Tier", "Verdict"]
+__all__ = [
+    "Guardrails",
+    "Lease",
+    "Limits",
+    "Reason",
+    "Rule",
+    "Target",
+    "Tier",
+    "Verdict",
+    "ZoneRule",
+]
 
 
 class Tier(IntEnum):
@@ -22,6 +34,7 @@ class Tier(IntEnum):
     REFUSED = 0
     LEASE = 1  # a live lease covers it: executes at once
     QUORUM = 2  # needs M of N operators
+    DELAYED = 3  # needs M of N operators, and then a delay
 
 
 class Reason(IntEnum):
@@ -31,15 +44,20 @@ class Reason(IntEnum):
     MALFORMED_TARGET = 1
     UNKNOWN_TARGET = 2
     PROTECTED_TARGET = 3
-    RULE_REFUSES = 4
-    TTL_OUT_OF_RANGE = 5
-    BUDGET_SPENT = 6
+    PAUSED = 4
+    RULE_REFUSES = 5
+    TTL_OUT_OF_RANGE = 6
+    LIVE_LIMIT = 7
+    ZONE_SHARE = 8
+    POOL_MINIMUM = 9
+    BUDGET_SPENT = 10  # holds at proposal alone, the others at execution too
 
 
 class Verdict(NamedTuple):
     tier: Tier
     reason: Reason  # NONE unless refused
-    approvals: int  # needed; zero unless the tier is QUORUM
+    approvals: int  # needed; zero when refused or under the lease
+    delay: int  # seconds from the last approval to execution; zero unless the tier is DELAYED
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +67,47 @@ class Rule:
     allowed: bool
     leasable: bool = False
     quorum: int = 0
+    groups: int = 0  # bit g: at least one approval is of approver group g
+    delay: int = 0  # seconds
     max_ttl: int = 0  # seconds
     budget: int = 0  # proposals per agent and window
+    live: int = 0  # orders at once, of all agents
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     window: int  # seconds; budgets count within [k * window, (k + 1) * window)
     max_pending: int  # seconds a proposal may wait
+    max_lease: int  # seconds
+    receipt_due: int  # seconds
     lease_quorum: int
     release_quorum: int
-    max_lease: int  # seconds
+    model_quorum: int
+
+
+_WEEK = 7 * 86400
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneRule:
+    """How much of a zone may be isolated, and when it takes more or less to do so."""
+
+    share: int = 100  # percent of its assets isolated at once; one asset is always allowed
+    extra: int = 0  # approvals more while it is frozen
+    frozen_from: int = 0  # Unix seconds; frozen zones also know no lease
+    frozen_until: int = 0
+    opens: int = 0  # second of the week, from Thursday 00:00 UTC, at which its change window opens
+    length: int = 0  # seconds of the change window; within it no delay is waited for
+
+    def is_frozen(self, now: float) -> bool:
+        return self.frozen_from <= int(now) < self.frozen_until
+
+    def is_open(self, now: float) -> bool:
+        """Whether its change window is open."""
+        return (int(now) - self.opens) % _WEEK < self.length
+
+    def is_over_share(self, assets: int, isolated: int) -> bool:
+        return isolated > 1 and isolated * 100 > assets * self.share
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +116,8 @@ class Target:
 
     criticality: int  # 0 low to 3 critical
     protected: bool = False
+    zone: str = ""  # of an asset
+    pool: str = ""  # of an asset; empty: in none
 
 
 @dataclass(slots=True)
@@ -92,10 +142,16 @@ class Lease:
 
 
 _FORBIDDEN = Rule(allowed=False)
+_NO_ZONE = ZoneRule()
+_UNKNOWN = Target(0)
 
 
 class Guardrails:
-    """The rules, and what one agent has used of its budgets and lease."""
+    """The rules, what is live at the site, and what one agent has used of its budgets and lease.
+
+    An order counts from its execution until it is released, or settled after its end. `lease`,
+    `paused`, `counted` and `batched` are set by whoever knows the state of the chain.
+    """
 
     def __init__(
         self,
@@ -104,84 +160,206 @@ class Guardrails:
         assets: Mapping[str, Target],
         credentials: Mapping[str, Target],
         protected_networks: Iterable[str] = (),
+        zones: Mapping[str, ZoneRule] = MappingProxyType({}),
+        pools: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
-        """`assets` and `credentials` by id; a cell that `rules` lacks refuses.
+        """`assets`, `credentials` by id, not to change from here on; a cell that `rules` lacks
+        refuses. `zones` by name, those it lacks have no limits; `pools`: how many members of
+        each are never isolated.
 
         Raises ValueError for a bad network.
         """
         self.rules, self.limits = dict(rules), limits
         self.assets, self.credentials = assets, credentials
+        self.zones, self.pools = zones, pools
         self.lease: Lease | None = None
-        self._protected = [_span(text) for text in protected_networks]
-        self._used: dict[tuple[Kind, int], tuple[int, int]] = {}  # cell -> (window, proposals)
+        self.paused = False
+        self._protected = [_network(text) for text in protected_networks]
+        self._zone_sizes = Counter(asset.zone for asset in assets.values())
+        self._pool_sizes = Counter(asset.pool for asset in assets.values())
+        self._counted: dict[tuple[Kind, str], None] = {}
+        self._batched: dict[str, None] = {}
+        self._live: Counter[tuple[Kind, int]] = Counter()  # by cell
+        self._zone_isolated: Counter[str] = Counter()
+        self._pool_isolated: Counter[str] = Counter()
+        self._window = -1  # the one that `_used` counts in
+        self._used: dict[tuple[Kind, int], int] = {}
+
+    # ------------------------------------------------------------ questions
 
     def verdict(self, action: Action, model: bytes, now: float) -> Verdict:
         """What the contract would say at block time `now` (Unix seconds) to this agent."""
-        reason, criticality = self._target(action)
+        reason, target = self._find(action.kind, action.target)
+        rule = self.rules.get((action.kind, target.criticality), _FORBIDDEN)
+        reason = reason or self._refusal(action, target, rule, now)
         if reason:
-            return Verdict(Tier.REFUSED, reason, 0)
-        rule = self.rules.get((action.kind, criticality), _FORBIDDEN)
-        reason = self._rule_refusal(action, criticality, rule, now)
-        if reason:
-            return Verdict(Tier.REFUSED, reason, 0)
-        lease = self.lease
-        if rule.leasable and lease and lease.covers(action, criticality, model, now):
-            return Verdict(Tier.LEASE, Reason.NONE, 0)
-        return Verdict(Tier.QUORUM, Reason.NONE, rule.quorum)
-
-    def propose(self, action: Action, model: bytes, now: float) -> Verdict:
-        """The verdict; unless refused, what it uses of budget and lease is counted."""
-        verdict = self.verdict(action, model, now)
-        if verdict.tier is Tier.REFUSED:
-            return verdict
-        cell = (action.kind, self._target(action)[1])
-        self._used[cell] = (int(now) // self.limits.window, self.used(*cell, now) + 1)
-        if verdict.tier is Tier.LEASE and self.lease:
-            self.lease.spent[action.kind] += 1
-        return verdict
+            return Verdict(Tier.REFUSED, reason, 0, 0)
+        zone = self._zone_of(action.kind, target)
+        frozen, lease = zone.is_frozen(now), self.lease
+        covered = lease is not None and lease.covers(action, target.criticality, model, now)
+        if covered and rule.leasable and not frozen:
+            return Verdict(Tier.LEASE, Reason.NONE, 0, 0)
+        approvals = rule.quorum + (zone.extra if frozen else 0)
+        delay = 0 if zone.is_open(now) else rule.delay
+        return Verdict(Tier.DELAYED if delay else Tier.QUORUM, Reason.NONE, approvals, delay)
 
     def used(self, kind: Kind, criticality: int, now: float) -> int:
         """Proposals counted in this cell in the window of `now`."""
-        window, count = self._used.get((kind, criticality), (-1, 0))
-        return count if window == int(now) // self.limits.window else 0
+        if self._window != int(now) // self.limits.window:
+            return 0
+        return self._used.get((kind, criticality), 0)
+
+    @property
+    def counted(self) -> Set[tuple[Kind, str]]:
+        """Targets whose own order counts; networks as `canonical_network` writes them."""
+        return self._counted.keys()
+
+    @counted.setter
+    def counted(self, targets: Set[tuple[Kind, str]]) -> None:
+        for key in tuple(self._counted):
+            self.uncount(*key)
+        for key in targets:
+            self.order(*key)
+
+    @property
+    def batched(self) -> Set[str]:
+        """Assets that count by a batch, beside `counted`."""
+        return self._batched.keys()
+
+    @batched.setter
+    def batched(self, assets: Set[str]) -> None:
+        for name in self._batched:
+            self._tally(Kind.ISOLATE, self.assets[name], -1)
+        self._batched = dict.fromkeys(assets)
+        for name in self._batched:
+            self._tally(Kind.ISOLATE, self.assets[name], 1)
+
+    # ------------------------------------------------------------ what happens
+
+    def propose(self, action: Action, model: bytes, now: float) -> Verdict:
+        """The verdict; unless refused, what it uses of budget and lease is counted, and so is the
+        order under the lease.
+        """
+        verdict = self.verdict(action, model, now)
+        if verdict.tier is Tier.REFUSED:
+            return verdict
+        criticality = self._find(action.kind, action.target)[1].criticality
+        used = self.used(action.kind, criticality, now)
+        self.set_used(action.kind, criticality, used + 1, now)
+        if verdict.tier is Tier.LEASE and self.lease:
+            self.lease.spent[action.kind] += 1
+            self.order(action.kind, action.target)
+        return verdict
+
+    def order(self, kind: Kind, target: str) -> None:
+        """The order on this target counts, once. Raises KeyError for an asset or credential that
+        is not registered, ValueError for a bad network.
+        """
+        key = (kind, _name(kind, target))
+        if key not in self._counted:
+            self._tally(kind, self._known(kind, target), 1)
+            self._counted[key] = None
+
+    def uncount(self, kind: Kind, target: str) -> None:
+        """The order on this target counts no more, if it did."""
+        key = (kind, _name(kind, target))
+        if key in self._counted:
+            self._tally(kind, self._known(kind, target), -1)
+            del self._counted[key]
 
     def set_used(self, kind: Kind, criticality: int, count: int, now: float) -> None:
         """Takes over what the chain has counted in the window of `now`."""
-        self._used[kind, criticality] = (int(now) // self.limits.window, count)
+        window = int(now) // self.limits.window
+        if window != self._window:
+            self._window, self._used = window, {}
+        self._used[kind, criticality] = count
 
-    def _target(self, action: Action) -> tuple[Reason, int]:
-        """Why this target is refused whatever the rules, and its criticality."""
-        if action.kind is Kind.BLOCK:
-            return self._network(action.target)
-        known = self.assets if action.kind is Kind.ISOLATE else self.credentials
-        target = known.get(action.target)
-        if target is None:
-            return Reason.UNKNOWN_TARGET, 0
-        return Reason.PROTECTED_TARGET if target.protected else Reason.NONE, target.criticality
+    # ------------------------------------------------------------ refusals
 
-    def _network(self, text: str) -> tuple[Reason, int]:
+    def _find(self, kind: Kind, name: str) -> tuple[Reason, Target]:
+        """Why this target is refused whatever the rules, and what is known of it."""
         try:
-            first, last, criticality = _span(text)
+            target = self._known(kind, name)
+        except KeyError:
+            return Reason.UNKNOWN_TARGET, _UNKNOWN
         except ValueError:
-            return Reason.MALFORMED_TARGET, 0
-        hit = any(first <= end and start <= last for start, end, _ in self._protected)
-        return Reason.PROTECTED_TARGET if hit else Reason.NONE, criticality
+            return Reason.MALFORMED_TARGET, _UNKNOWN
+        protected = self._overlaps(name) if kind is Kind.BLOCK else target.protected
+        return Reason.PROTECTED_TARGET if protected else Reason.NONE, target
 
-    def _rule_refusal(self, action: Action, criticality: int, rule: Rule, now: float) -> Reason:
+    def _refusal(self, action: Action, target: Target, rule: Rule, now: float) -> Reason:
+        if self.paused:
+            return Reason.PAUSED
         if not rule.allowed:
             return Reason.RULE_REFUSES
         if not 0 < action.ttl <= rule.max_ttl:
             return Reason.TTL_OUT_OF_RANGE
-        if self.used(action.kind, criticality, now) >= rule.budget:
-            return Reason.BUDGET_SPENT
-        return Reason.NONE
+        reason = self._limit_refusal(action, target, rule)
+        if reason:
+            return reason
+        spent = self.used(action.kind, target.criticality, now) >= rule.budget
+        return Reason.BUDGET_SPENT if spent else Reason.NONE
+
+    def _limit_refusal(self, action: Action, target: Target, rule: Rule) -> Reason:
+        """An order that follows one which still counts takes its place."""
+        kind = action.kind
+        if (kind, _name(kind, action.target)) in self._counted:
+            return Reason.NONE
+        if self._live[kind, target.criticality] >= rule.live:
+            return Reason.LIVE_LIMIT
+        if kind is not Kind.ISOLATE:
+            return Reason.NONE
+        isolated = self._zone_isolated[target.zone] + 1
+        if self._zone_of(kind, target).is_over_share(self._zone_sizes[target.zone], isolated):
+            return Reason.ZONE_SHARE
+        return Reason.POOL_MINIMUM if self._is_needed(target.pool) else Reason.NONE
+
+    def _is_needed(self, pool: str) -> bool:
+        """Whether every member left must stay reachable."""
+        if not pool:
+            return False
+        free = self._pool_sizes[pool] - self._pool_isolated[pool]
+        return free <= self.pools.get(pool, 0)
+
+    # ------------------------------------------------------------ parts
+
+    def _known(self, kind: Kind, name: str) -> Target:
+        """Raises KeyError or ValueError where there is no such target."""
+        if kind is Kind.BLOCK:
+            return _network(name).target
+        return (self.assets if kind is Kind.ISOLATE else self.credentials)[name]
+
+    def _zone_of(self, kind: Kind, target: Target) -> ZoneRule:
+        return self.zones.get(target.zone, _NO_ZONE) if kind is Kind.ISOLATE else _NO_ZONE
+
+    def _overlaps(self, network: str) -> bool:
+        first, last, *_ = _network(network)
+        return any(first <= other.last and other.first <= last for other in self._protected)
+
+    def _tally(self, kind: Kind, target: Target, change: int) -> None:
+        self._live[kind, target.criticality] += change
+        if kind is Kind.ISOLATE:
+            self._zone_isolated[target.zone] += change
+            if target.pool:
+                self._pool_isolated[target.pool] += change
+
+
+class _Network(NamedTuple):
+    first: int  # address, families apart
+    last: int
+    name: str
+    target: Target
 
 
 @lru_cache(maxsize=65_536)
-def _span(network: str) -> tuple[int, int, int]:
-    """First and last address, families apart, and criticality. Raises ValueError."""
-    key = network_key(network)
+def _network(text: str) -> _Network:
+    """Raises ValueError for what is no network."""
+    key = network_key(text)
     family, prefix = key >> 136, key >> 128 & 0xFF
     first = family << 128 | key & ((1 << 128) - 1)
     last = first | (1 << ((32 if family == 4 else 128) - prefix)) - 1
-    return first, last, network_criticality(key)
+    return _Network(first, last, canonical_network(text), Target(network_criticality(key)))
+
+
+def _name(kind: Kind, target: str) -> str:
+    return _network(target).name if kind is Kind.BLOCK else target
