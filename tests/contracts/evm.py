@@ -22,6 +22,12 @@ GAS = 30_000_000  # of one call: what loops without end fails, and does not hang
 CODE_SIZE = 1 << 17  # bytes; mutants are compiled without optimizer (what ships has a test)
 
 
+_ACCOUNT = re.compile(
+    r"(0x[0-9a-f]{40}): Account \{ info: AccountInfo \{ balance: (\d+).*?storage: \{(.*?)\}, status"
+)
+_WORD = re.compile(r"(\d+): StorageSlot \{[^}]*present_value: (\d+) \}")
+
+
 class Reverted(Exception):
     """A custom error of the contract by name, with its arguments."""
 
@@ -36,6 +42,7 @@ class Emitted:
     args: dict[str, Any]  # in order of declaration
     types: tuple[str, ...]
     selector: bytes
+    raw: bytes  # the log itself: topics and data
 
 
 class Evm:
@@ -53,15 +60,39 @@ class Evm:
         self._evm.set_block_env(pyrevm.BlockEnv(timestamp=self.now))
 
     def deploy(self, artifact: Mapping[str, Any], *args: Any, sender: str) -> Contract:
+        """Reverted where the constructor refuses by an error of its own."""
         constructor = [entry for entry in artifact["abi"] if entry["type"] == "constructor"]
         types = get_abi_input_types(constructor[0]) if constructor else []
         code = bytes.fromhex(artifact["bytecode"][2:]) + encode(types, args)
-        address = to_checksum_address(self._evm.deploy(sender, code))
+        try:
+            address = to_checksum_address(self._evm.deploy(sender, code))
+        except RuntimeError as error:
+            raise _reverted(str(error), _errors(artifact["abi"])) from error
         return Contract(self, address, artifact["abi"])
 
-    def call(self, sender: str, to: str, data: bytes, static: bool = False) -> bytes:
-        answer = self._evm.message_call(sender, to, calldata=data, gas=GAS, is_static=static)
+    def call(
+        self, sender: str, to: str, data: bytes, static: bool = False, value: int = 0
+    ) -> bytes:
+        answer = self._evm.message_call(
+            sender, to, calldata=data, value=value, gas=GAS, is_static=static
+        )
         return bytes(answer)
+
+    def fund(self, address: str, wei: int) -> None:
+        self._evm.set_balance(address, wei)
+
+    def poke(self, address: str, slot: int, value: int) -> None:
+        """Writes a word of storage: a state that would take too many calls to reach."""
+        self._evm.insert_account_storage(address, slot, value)
+
+    def state(self) -> dict[str, tuple[str, dict[str, str]]]:
+        """By address: balance, and all words of storage that are not zero."""
+        found = {}
+        for entry in _ACCOUNT.finditer(self._evm.journal_str):
+            words = {slot: word for slot, word in _WORD.findall(entry[3]) if word != "0"}
+            if words or entry[2] != "0":
+                found[entry[1]] = (entry[2], words)
+        return found
 
     def code(self, address: str) -> bytes:
         return bytes(self._evm.get_code(address) or b"")
@@ -89,11 +120,7 @@ class Contract:
 
     def __post_init__(self) -> None:
         self._functions = {e["name"]: e for e in self.abi if e["type"] == "function"}
-        self._errors = {
-            function_abi_to_4byte_selector({**e, "type": "function"}): e
-            for e in self.abi
-            if e["type"] == "error"
-        }
+        self._errors = _errors(self.abi)
         self._topics = {event_abi_to_log_topic(e): e for e in self.abi if e["type"] == "event"}
 
     def data(self, function: str, *args: Any) -> bytes:
@@ -116,18 +143,9 @@ class Contract:
         try:
             answer = self.evm.call(sender, self.address, data, static)
         except RuntimeError as error:
-            raise self._reverted(str(error)) from error
+            raise _reverted(str(error), self._errors) from error
         values = decode(get_abi_output_types(self._functions[function]), answer)
         return values[0] if len(values) == 1 else values
-
-    def _reverted(self, text: str) -> Exception:
-        found = re.search(r"output: 0x([0-9a-f]*)", text)
-        output = bytes.fromhex(found.group(1)) if found else b""
-        entry = self._errors.get(output[:4])
-        if entry is None:
-            return RuntimeError(f"reverted without an error of the contract: {text}")
-        values = decode(get_abi_input_types(entry), output[4:])
-        return Reverted(entry["name"], values)
 
     def _decode(self, topics: list[bytes], data: bytes) -> Emitted:
         entry = self._topics[topics[0]]
@@ -139,4 +157,22 @@ class Contract:
             field["name"]: decode([kind], next(indexed))[0] if field["indexed"] else next(plain)
             for field, kind in pairs
         }
-        return Emitted(entry["name"], args, tuple(types), topics[0])
+        return Emitted(entry["name"], args, tuple(types), topics[0], b"".join(topics) + data)
+
+
+def _errors(abi: list[dict[str, Any]]) -> dict[bytes, dict[str, Any]]:
+    return {
+        function_abi_to_4byte_selector({**entry, "type": "function"}): entry
+        for entry in abi
+        if entry["type"] == "error"
+    }
+
+
+def _reverted(text: str, errors: Mapping[bytes, dict[str, Any]]) -> Exception:
+    """The contract's own error in what revm says of a call, or a plain one."""
+    found = re.search(r"output: 0x([0-9a-f]*)", text)
+    output = bytes.fromhex(found.group(1)) if found else b""
+    entry = errors.get(output[:4])
+    if entry is None:
+        return RuntimeError(f"reverted without an error of the contract: {text}")
+    return Reverted(entry["name"], decode(get_abi_input_types(entry), output[4:]))

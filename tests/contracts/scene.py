@@ -45,6 +45,8 @@ ASSETS = {  # id: zone, criticality, protected
 CREDENTIALS = {"ssh:deploy": (1, False), "ssh:admin": (2, False), "ssh:break-glass": (1, True)}
 PRINCIPAL = "ops"  # of all credentials
 PROTECTED = ("198.51.100.0/24", "2001:db8:1::/48")
+ZONE_FIELDS = ("share", "extra", "frozen_from", "frozen_until", "opens", "length")
+RULE_FIELDS = ("allowed", "leasable", "quorum", "groups", "delay", "max_ttl", "budget", "live")
 RULES = {  # allowed, leasable, quorum, groups, delay, maxTtl, budget, live
     (Kind.BLOCK, 0): (True, True, 2, 0, 0, 3600, 50, 100),
     (Kind.BLOCK, 1): (True, False, 2, 0, 0, 3600, 5, 100),
@@ -96,6 +98,17 @@ class Gate:
     def govern(self, function: str, *args: Any) -> None:
         self.send(function, *args, sender=self.people.governor)
 
+    def rule(self, kind: Kind, criticality: int, **changes: Any) -> None:
+        """Sets the cell's rule of the table above, but for these fields."""
+        base = RULES.get((kind, criticality), (True, False, 2, 0, 0, 3600, 50, 100))
+        fields = {**dict(zip(RULE_FIELDS, base, strict=True)), **changes}
+        self.govern("setRule", int(kind), criticality, tuple(fields.values()))
+
+    def zone(self, name: str, **changes: Any) -> None:
+        """Sets a zone without limits, but for these fields."""
+        fields = {**dict(zip(ZONE_FIELDS, OPEN, strict=True)), **changes}
+        self.govern("setZone", name, tuple(fields.values()))
+
     def proposal(self, kind: Kind, target: str | bytes, ttl: int = 600, **other: Any) -> Proposal:
         if isinstance(target, str):
             is_network = kind is Kind.BLOCK
@@ -128,10 +141,7 @@ class Gate:
 
     def compact(self, proposal: Proposal, *signers: LocalAccount) -> list[tuple[bytes, bytes]]:
         """Approvals as ERC-2098 has them: r, and s with the recovery bit."""
-        signed = [data for _, data in self.sign("Approval", proposal, *signers)]
-        return [
-            (s[:32], (int.from_bytes(s[32:64]) | (s[64] - 27) << 255).to_bytes(32)) for s in signed
-        ]
+        return halves(self.sign("Approval", proposal, *signers))
 
     def execute(self, proposal: Proposal) -> Proposal:
         """Two operators approve by transaction, anyone executes."""
@@ -200,6 +210,10 @@ class Gate:
     def last(self) -> Emitted:
         return self.contract.events[-1]
 
+    def told(self, name: str, **args: Any) -> None:
+        """Asserts that the last event is this one, with exactly these arguments."""
+        assert (self.last.name, self.last.args) == (name, {k: plain(v) for k, v in args.items()})
+
 
 STATUS = (
     "NONE",
@@ -239,6 +253,14 @@ def words(proposal: Proposal) -> Words:
         return Words(name, ASSETS[name][0], ASSETS[name][1])
     name = next(name for name in CREDENTIALS if name_key(name) == proposal.target)
     return Words(name, "", CREDENTIALS[name][0])
+
+
+def halves(signatures: list[tuple[str, bytes]]) -> list[tuple[bytes, bytes]]:
+    """ERC-2098: r, and s with the recovery bit in its highest."""
+    return [
+        (data[:32], (int.from_bytes(data[32:64]) | (data[64] - 27) << 255).to_bytes(32))
+        for _, data in signatures
+    ]
 
 
 def make_gate(people: People, now: int = NOW, chain_id: int = CHAIN_ID) -> Gate:
@@ -292,12 +314,19 @@ def compiled_wallet() -> dict[str, Any]:
     return {"abi": made["abi"], "bytecode": "0x" + made["evm"]["bytecode"]["object"]}
 
 
+def plain(value: Any) -> Any:
+    """As eth_abi decodes it: addresses in small letters, lists as tuples."""
+    if isinstance(value, str) and value.startswith("0x") and len(value) == 42:
+        return value.lower()
+    return tuple(plain(v) for v in value) if isinstance(value, list | tuple) else value
+
+
 class refused:
     """`with refused("GateNoLease", agent.address):` asserts the error and its arguments."""
 
     def __init__(self, name: str, *args: Any) -> None:
         self._name = name
-        self._args = tuple(a.lower() if isinstance(a, str) else a for a in args)
+        self._args = plain(args)
 
     def __enter__(self) -> None:
         return None

@@ -8,7 +8,6 @@ from typing import Any
 
 from eth_account.messages import SignableMessage
 from eth_account.signers.local import LocalAccount
-from gate_model import Signed
 from scene import Gate
 
 from policies.actions import Kind, network_criticality
@@ -22,6 +21,7 @@ from responder.chain.proposal import (
 )
 
 ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141  # secp256k1's n
+Signed = list[tuple[str, bool]]  # who is said to have signed, and whether that is so
 OTHER_MEANING = {"Approval": "Rejection", "Rejection": "Release", "Release": "Approval"}
 FORMS = (
     "compact",  # ERC-2098
@@ -96,7 +96,7 @@ class Signer:
         sent, meant = [], []
         for name, form in signed:
             key = self._keys["stranger" if form == "stranger's" else name]
-            data = _shaped(bytes(key.sign_message(message(form)).signature), form)
+            data = shaped(bytes(key.sign_message(message(form)).signature), form)
             good = form == "good" or (form == "compact" and name != "wallet")
             good |= form == "stranger's" and name == "stranger"
             sent.append((self._addresses[name], data))
@@ -117,8 +117,9 @@ class Signer:
         return Words(*table[proposal.target])
 
 
-def _shaped(signature: bytes, form: str) -> bytes:
-    shaped = {
+def shaped(signature: bytes, form: str) -> bytes:
+    """The signature in one of the forms above that is about its bytes; else as it is."""
+    makers = {
         "compact": lambda: compact(signature),
         "flipped": lambda: signature[:40] + bytes([signature[40] ^ 1]) + signature[41:],
         "short": lambda: signature[:-2],
@@ -128,4 +129,4 @@ def _shaped(signature: bytes, form: str) -> bytes:
         "high s": lambda: high_s(signature),
         "v from zero": lambda: signature[:64] + bytes([signature[64] - 27]),
     }
-    return shaped[form]() if form in shaped else signature
+    return makers[form]() if form in makers else signature

@@ -1,0 +1,168 @@
+"""Batches as operators see them: who stands on which page, read from the gate's log alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from eth_account.signers.local import LocalAccount
+from eth_utils import keccak
+from scene import EVIDENCE, MODEL, Gate, asset_entry, halves
+
+from policies.actions import Kind, network_key
+from responder.chain.proposal import Batch, batch_message, name_key, network_text
+
+PAGE = 32  # places
+
+__all__ = [
+    "PAGE",
+    "bits",
+    "make_batch",
+    "names_of",
+    "order_batch",
+    "page_key",
+    "populate",
+    "put_batch",
+    "release_batch",
+    "roster",
+    "seal",
+    "sign_batch",
+    "texts_of",
+]
+
+
+def bits(*places: int) -> int:
+    return sum(1 << place for place in places)
+
+
+def roster(gate: Gate, zone: str, criticality: int) -> dict[int, str]:
+    """Who took which place of a zone and criticality, also of those that left it since."""
+    return {
+        event.args["place"]: entry[0]
+        for event in gate.contract.events
+        if event.name == "AssetSet" and ((entry := event.args["entry"])[1], entry[3]) == (zone, criticality)
+    }
+
+
+def page_of(gate: Gate, zone: str, criticality: int, page: int) -> list[str]:
+    taken = roster(gate, zone, criticality)
+    return [taken[place] for place in sorted(taken) if place // PAGE == page]
+
+
+def seal(gate: Gate, zone: str, criticality: int = 0, page: int = 0) -> None:
+    keys = [name_key(name) for name in page_of(gate, zone, criticality, page)]
+    sender = gate.people.stranger
+    gate.send("sealPage", name_key(zone), criticality, page, keys, sender=sender)
+
+
+def populate(gate: Gate, zone: str, count: int, criticality: int = 0, pool: str = "") -> list[str]:
+    """Registers so many assets more and seals their pages; their ids by place."""
+    first = len(roster(gate, zone, criticality))
+    names = [f"{zone}-{criticality}-{place}" for place in range(first, first + count)]
+    entries = [asset_entry(name, zone, criticality, False, pool) for name in names]
+    gate.govern("setAssets", entries)
+    for page in range(first // PAGE, (first + count - 1) // PAGE + 1):
+        seal(gate, zone, criticality, page)
+    return names
+
+
+def make_batch(
+    gate: Gate,
+    kind: Kind,
+    targets: Sequence[str | int] | Mapping[int, int],
+    zone: str = "",
+    criticality: int = 0,
+    **other: Any,
+) -> Batch:
+    """`targets`: networks, credentials' ids, or bits by page; sorted as the gate wants them."""
+    if isinstance(targets, Mapping):
+        words = [page << PAGE | places for page, places in targets.items()]
+    else:
+        words = [_word(kind, target) for target in targets]
+    made = Batch(
+        kind=kind,
+        zone=name_key(zone) if zone else bytes(32),
+        criticality=criticality,
+        targets=tuple(sorted(words)),
+        ttl=600,
+        model=MODEL,
+        evidence=EVIDENCE,
+        deadline=gate.evm.now + 900,
+        agent=gate.people.agent.address,
+        nonce=next(gate.nonces),
+    )
+    return replace(made, **other)
+
+
+def _word(kind: Kind, target: str | int) -> int:
+    if isinstance(target, int):
+        return target
+    return network_key(target) if kind is Kind.BLOCK else int.from_bytes(name_key(target))
+
+
+def texts_of(gate: Gate, batch: Batch) -> list[list[str]]:
+    """What a wallet shows: the names of what is ordered, in groups."""
+    if batch.kind is Kind.BLOCK:
+        return [[network_text(word.to_bytes(32)) for word in batch.targets]]
+    if batch.kind is Kind.REVOKE:
+        known = {
+            name_key(event.args["entry"][0]): event.args["entry"][0]
+            for event in gate.contract.events
+            if event.name == "CredentialSet"
+        }
+        return [[known[word.to_bytes(32)] for word in batch.targets]]
+    zone = _zone(gate, batch)
+    pages = [(page_of(gate, zone, batch.criticality, word >> PAGE), word) for word in batch.targets]
+    return [[name for i, name in enumerate(page) if word >> i & 1] for page, word in pages]
+
+
+def names_of(gate: Gate, batch: Batch, whole: bool = True) -> list[list[bytes]]:
+    """What `orderBatch` is given; of a whole page its hash alone, where `whole` says so."""
+    if batch.kind is not Kind.ISOLATE:
+        return []
+    given = []
+    for word in batch.targets:
+        page = page_of(gate, _zone(gate, batch), batch.criticality, word >> PAGE)
+        keys = [name_key(name) for name in page]
+        all_of_it = word & (1 << PAGE) - 1 == (1 << len(keys)) - 1
+        given.append([keccak(b"".join(keys))] if whole and all_of_it else keys)
+    return given
+
+
+def _zone(gate: Gate, batch: Batch) -> str:
+    if batch.kind is not Kind.ISOLATE:
+        return ""
+    names = (e.args["name"] for e in gate.contract.events if e.name == "ZoneSet")
+    return next(name for name in names if name_key(name) == batch.zone)
+
+
+def sign_batch(gate: Gate, decision: Any, batch: Batch, *signers: LocalAccount) -> list[Any]:
+    texts = texts_of(gate, batch)
+    message = batch_message(decision, batch, texts, _zone(gate, batch), gate.domain)
+    return [(s.address, bytes(s.sign_message(message).signature)) for s in signers]
+
+
+def put_batch(gate: Gate, batch: Batch, *signers: LocalAccount) -> None:
+    """By the agent, with these operators' signatures."""
+    signatures = halves(sign_batch(gate, "BatchApproval", batch, *signers))
+    given = names_of(gate, batch)
+    gate.send("orderBatch", batch.abi(), given, signatures, sender=gate.people.agent)
+
+
+def order_batch(gate: Gate, kind: Kind, targets: Any, zone: str = "", **other: Any) -> Batch:
+    """With two operators' signatures."""
+    batch = make_batch(gate, kind, targets, zone, **other)
+    put_batch(gate, batch, *gate.people.operators[:2])
+    return batch
+
+
+def release_batch(gate: Gate, batch: Batch, *signers: LocalAccount) -> None:
+    signatures = sign_batch(gate, "BatchRelease", batch, *signers)
+    given = names_of(gate, batch)
+    gate.send("releaseBatch", batch.abi(), given, signatures, sender=gate.people.stranger)
+
+
+def page_key(gate: Gate, batch: Batch, i: int = 0) -> bytes:
+    """The target of a page's receipt."""
+    return batch.targets[i].to_bytes(32)
