@@ -38,10 +38,12 @@ def bits(*places: int) -> int:
 
 def roster(gate: Gate, zone: str, criticality: int) -> dict[int, str]:
     """Who took which place of a zone and criticality, also of those that left it since."""
+    told = (event.args for event in gate.contract.events if event.name == "AssetSet")
+    wanted = (zone, criticality)
     return {
-        event.args["place"]: entry[0]
-        for event in gate.contract.events
-        if event.name == "AssetSet" and ((entry := event.args["entry"])[1], entry[3]) == (zone, criticality)
+        args["place"]: args["entry"][0]
+        for args in told
+        if (args["entry"][1], args["entry"][3]) == wanted
     }
 
 

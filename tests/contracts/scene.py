@@ -33,7 +33,7 @@ ALL_KINDS = 7
 # window, maxPending, maxLease, receiptDue, leaseQuorum, releaseQuorum, modelQuorum
 LIMITS = (3600, 900, 86400, 120, 2, 2, 2)
 MODEL, CARD, EVIDENCE = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
-OPEN = (100, 0, 0, 0, 0, 0)  # a zone without limits: share, extra, frozen from, until, opens, length
+OPEN = (100, 0, 0, 0, 0, 0)  # a zone without limits
 ZONES = {"dmz": OPEN, "office": OPEN, "core": OPEN}
 ASSETS = {  # id: zone, criticality, protected
     "web": ("dmz", 0, False),
@@ -154,8 +154,19 @@ class Gate:
         return self.execute(self.propose(kind, target, ttl))
 
     def sign(self, decision: Any, proposal: Proposal, *signers: LocalAccount) -> list[Any]:
-        message = decision_message(decision, proposal, words(proposal), self.domain)
+        message = decision_message(decision, proposal, self.words(proposal), self.domain)
         return [(s.address, bytes(s.sign_message(message).signature)) for s in signers]
+
+    def words(self, proposal: Proposal) -> Words:
+        """As registered last, whether by the tables above or since."""
+        told = {Kind.ISOLATE: "AssetSet", Kind.REVOKE: "CredentialSet"}.get(proposal.kind)
+        for event in reversed(self.contract.events):
+            if event.name == told and event.args["key"] == proposal.target:
+                entry = event.args["entry"]
+                if proposal.kind is Kind.ISOLATE:
+                    return Words(entry[0], entry[1], entry[3])
+                return Words(entry[0], "", entry[2])
+        return words(proposal)
 
     def lease(self, **other: Any) -> Lease:
         made = Lease(
@@ -290,9 +301,7 @@ def configure(gate: Gate) -> Gate:
     for name, rule in ZONES.items():
         gate.govern("setZone", name, rule)
     gate.govern("setAssets", [asset_entry(name, *ASSETS[name]) for name in ASSETS])
-    gate.govern(
-        "setCredentials", [(name, PRINCIPAL, *CREDENTIALS[name]) for name in CREDENTIALS]
-    )
+    gate.govern("setCredentials", [(name, PRINCIPAL, *CREDENTIALS[name]) for name in CREDENTIALS])
     networks = [network_key(network).to_bytes(32) for network in PROTECTED]
     gate.govern("setProtectedNetworks", networks, True)
     gate.activate(MODEL)
