@@ -5,7 +5,7 @@ The contract decides; this says beforehand what it will say. A differential test
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -141,6 +141,8 @@ class Lease:
         )
 
 
+_REFUSED = tuple(Verdict(Tier.REFUSED, reason, 0, 0) for reason in Reason)
+_LEASED = Verdict(Tier.LEASE, Reason.NONE, 0, 0)
 _FORBIDDEN = Rule(allowed=False)
 _NO_ZONE = ZoneRule()
 _UNKNOWN = Target(0)
@@ -179,9 +181,9 @@ class Guardrails:
         self._pool_sizes = Counter(asset.pool for asset in assets.values())
         self._counted: dict[tuple[Kind, str], None] = {}
         self._batched: dict[str, None] = {}
-        self._live: Counter[tuple[Kind, int]] = Counter()  # by cell
-        self._zone_isolated: Counter[str] = Counter()
-        self._pool_isolated: Counter[str] = Counter()
+        self._live: defaultdict[tuple[Kind, int], int] = defaultdict(int)  # by cell
+        self._zone_isolated: defaultdict[str, int] = defaultdict(int)
+        self._pool_isolated: defaultdict[str, int] = defaultdict(int)
         self._window = -1  # the one that `_used` counts in
         self._used: dict[tuple[Kind, int], int] = {}
 
@@ -189,19 +191,23 @@ class Guardrails:
 
     def verdict(self, action: Action, model: bytes, now: float) -> Verdict:
         """What the contract would say at block time `now` (Unix seconds) to this agent."""
-        reason, target = self._find(action.kind, action.target)
-        rule = self.rules.get((action.kind, target.criticality), _FORBIDDEN)
-        reason = reason or self._refusal(action, target, rule, now)
+        reason, target, rule = self._judge(action)
+        if not reason and self.used(action.kind, target.criticality, now) >= rule.budget:
+            reason = Reason.BUDGET_SPENT
         if reason:
-            return Verdict(Tier.REFUSED, reason, 0, 0)
-        zone = self._zone_of(action.kind, target)
-        frozen, lease = zone.is_frozen(now), self.lease
-        covered = lease is not None and lease.covers(action, target.criticality, model, now)
-        if covered and rule.leasable and not frozen:
-            return Verdict(Tier.LEASE, Reason.NONE, 0, 0)
-        approvals = rule.quorum + (zone.extra if frozen else 0)
-        delay = 0 if zone.is_open(now) else rule.delay
-        return Verdict(Tier.DELAYED if delay else Tier.QUORUM, Reason.NONE, approvals, delay)
+            return _REFUSED[reason]
+        zone, lease = self._zone_of(action.kind, target), self.lease
+        leasable = rule.leasable and lease is not None and not zone.is_frozen(now)
+        if leasable and lease and lease.covers(action, target.criticality, model, now):
+            return _LEASED
+        return _signed(rule, zone, now)
+
+    def execution(self, action: Action, now: float) -> Verdict:
+        """What executing it at `now` takes once it is proposed: no budget is asked, no lease."""
+        reason, target, rule = self._judge(action)
+        if reason:
+            return _REFUSED[reason]
+        return _signed(rule, self._zone_of(action.kind, target), now)
 
     def used(self, kind: Kind, criticality: int, now: float) -> int:
         """Proposals counted in this cell in the window of `now`."""
@@ -243,7 +249,7 @@ class Guardrails:
         verdict = self.verdict(action, model, now)
         if verdict.tier is Tier.REFUSED:
             return verdict
-        criticality = self._find(action.kind, action.target)[1].criticality
+        criticality = self._known(action.kind, action.target).criticality
         used = self.used(action.kind, criticality, now)
         self.set_used(action.kind, criticality, used + 1, now)
         if verdict.tier is Tier.LEASE and self.lease:
@@ -276,34 +282,30 @@ class Guardrails:
 
     # ------------------------------------------------------------ refusals
 
-    def _find(self, kind: Kind, name: str) -> tuple[Reason, Target]:
-        """Why this target is refused whatever the rules, and what is known of it."""
+    def _judge(self, action: Action) -> tuple[Reason, Target, Rule]:
+        """Whether what no budget changes refuses it; and what it is judged by."""
+        kind, name = action.kind, action.target
         try:
             target = self._known(kind, name)
         except KeyError:
-            return Reason.UNKNOWN_TARGET, _UNKNOWN
+            return Reason.UNKNOWN_TARGET, _UNKNOWN, _FORBIDDEN
         except ValueError:
-            return Reason.MALFORMED_TARGET, _UNKNOWN
+            return Reason.MALFORMED_TARGET, _UNKNOWN, _FORBIDDEN
         protected = self._overlaps(name) if kind is Kind.BLOCK else target.protected
-        return Reason.PROTECTED_TARGET if protected else Reason.NONE, target
+        rule = self.rules.get((kind, target.criticality), _FORBIDDEN)
+        reason = Reason.PROTECTED_TARGET if protected else self._rule_refusal(action.ttl, rule)
+        return reason or self._limit_refusal(kind, name, target, rule), target, rule
 
-    def _refusal(self, action: Action, target: Target, rule: Rule, now: float) -> Reason:
+    def _rule_refusal(self, ttl: int, rule: Rule) -> Reason:
         if self.paused:
             return Reason.PAUSED
         if not rule.allowed:
             return Reason.RULE_REFUSES
-        if not 0 < action.ttl <= rule.max_ttl:
-            return Reason.TTL_OUT_OF_RANGE
-        reason = self._limit_refusal(action, target, rule)
-        if reason:
-            return reason
-        spent = self.used(action.kind, target.criticality, now) >= rule.budget
-        return Reason.BUDGET_SPENT if spent else Reason.NONE
+        return Reason.NONE if 0 < ttl <= rule.max_ttl else Reason.TTL_OUT_OF_RANGE
 
-    def _limit_refusal(self, action: Action, target: Target, rule: Rule) -> Reason:
+    def _limit_refusal(self, kind: Kind, name: str, target: Target, rule: Rule) -> Reason:
         """An order that follows one which still counts takes its place."""
-        kind = action.kind
-        if (kind, _name(kind, action.target)) in self._counted:
+        if (kind, _name(kind, name)) in self._counted:
             return Reason.NONE
         if self._live[kind, target.criticality] >= rule.live:
             return Reason.LIVE_LIMIT
@@ -363,3 +365,9 @@ def _network(text: str) -> _Network:
 
 def _name(kind: Kind, target: str) -> str:
     return _network(target).name if kind is Kind.BLOCK else target
+
+
+def _signed(rule: Rule, zone: ZoneRule, now: float) -> Verdict:
+    approvals = rule.quorum + (zone.extra if zone.is_frozen(now) else 0)
+    delay = 0 if not rule.delay or zone.is_open(now) else rule.delay
+    return Verdict(Tier.DELAYED if delay else Tier.QUORUM, Reason.NONE, approvals, delay)

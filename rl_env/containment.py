@@ -21,6 +21,7 @@ __all__ = ["MODEL", "Containment", "random_guardrails"]
 
 MODEL = b"\x01" * 32  # stands for the model in training
 _WINDOW = 3600
+_LIVE = 100  # orders of a cell at once: more than the budgets of an episode let through
 _REFUSED_FOR = 3600.0  # seconds for which what was refused is not asked again
 
 
@@ -45,14 +46,23 @@ def random_guardrails(rng: Generator, inventory: Inventory, now: float) -> Guard
             quorum=1 + int(criticality > 0) + int(rng.random() < 0.3),
             max_ttl=int(rng.choice((7200, 14400, 86400))),
             budget=int(rng.integers(2, 20)),
+            live=_LIVE,
         )
         for kind in Kind
         for criticality in range(4)
     }
     guardrails = Guardrails(
         rules,
-        Limits(_WINDOW, int(MAX_WAIT), lease_quorum=2, release_quorum=1, max_lease=86400),
-        assets={a.id: Target(a.criticality, a.protected) for a in inventory.assets},
+        Limits(
+            window=_WINDOW,
+            max_pending=int(MAX_WAIT),
+            max_lease=86400,
+            receipt_due=120,
+            lease_quorum=2,
+            release_quorum=1,
+            model_quorum=2,
+        ),
+        assets={a.id: Target(a.criticality, a.protected, a.zone) for a in inventory.assets},
         credentials={c.id: Target(c.criticality, c.protected) for c in inventory.credentials},
         protected_networks=inventory.protected_networks,
     )
@@ -79,6 +89,7 @@ class Containment:
         self._ttl = int(rng.choice((1800, 3600, 7200), p=(0.25, 0.5, 0.25)))
         self._lag = float(rng.uniform(0.0, 60.0))  # from order to enforcement
         self._questions: dict[Entity, _Question] = {}
+        self._approved: dict[Entity, _Question] = {}  # not executed yet
         self._orders: dict[Entity, _Order] = {}
         self._refused: dict[Entity, float] = {}
         self._now = 0.0
@@ -88,7 +99,7 @@ class Containment:
     def mask(self, entities: Sequence[Entity], now: float) -> np.ndarray:
         """bool [n]: what may be proposed, by the guardrails, and is not under way or refused."""
         refused = {e for e, until in self._refused.items() if until > now}
-        busy = self._orders.keys() | self._questions.keys() | refused
+        busy = self._orders.keys() | self._questions.keys() | self._approved.keys() | refused
         return np.array(
             [e not in busy and self._verdict(e, now).tier is not Tier.REFUSED for e in entities],
             dtype=np.bool_,
@@ -99,7 +110,7 @@ class Containment:
         verdict = self._guardrails.propose(self._action(entity), MODEL, now)
         if verdict.tier is Tier.LEASE:
             self._order(entity, now)
-        elif verdict.tier is Tier.QUORUM:
+        elif verdict.tier is not Tier.REFUSED:
             answer = self._operators.ask(right, verdict.approvals, now)
             self._questions[entity] = _Question(now, answer)
         return verdict
@@ -107,17 +118,12 @@ class Containment:
     def advance(self, now: float) -> list[Entity]:
         """Moves time on; returns the entities whose orders ended."""
         self._now = now
-        for entity, question in list(self._questions.items()):
-            if question.answer.time <= now:
-                del self._questions[entity]
-                self._operators.note(question.asked, question.answer)
-                if question.answer.approved:
-                    self._order(entity, now)
-                else:
-                    self._refused[entity] = now + _REFUSED_FOR
         ended = [e for e, order in self._orders.items() if order.until <= now]
         for entity in ended:
             del self._orders[entity]
+            self._guardrails.uncount(entity.kind, entity.id)
+        self._hear(now)
+        self._execute(now)
         return ended
 
     def standings(self, now: float) -> dict[Entity, Standing]:
@@ -125,7 +131,7 @@ class Containment:
         refused = {e for e, until in self._refused.items() if until > now}
         return {
             e: self._standing(e, e in refused, now)
-            for e in (*self._orders, *self._questions, *refused)
+            for e in (*self._orders, *self._questions, *self._approved, *refused)
         }
 
     def conditions(self, now: float) -> Conditions:
@@ -164,13 +170,38 @@ class Containment:
         order = self._orders.get(entity)
         return order is not None and order.start <= self._now
 
+    def _hear(self, now: float) -> None:
+        """Takes the answers that have come."""
+        for entity, question in list(self._questions.items()):
+            if question.answer.time <= now:
+                del self._questions[entity]
+                self._operators.note(question.asked, question.answer)
+                if question.answer.approved:
+                    self._approved[entity] = question
+                else:
+                    self._refused[entity] = now + _REFUSED_FOR
+
+    def _execute(self, now: float) -> None:
+        """Orders what is approved when its delay is over and the guardrails let it through."""
+        for entity, question in list(self._approved.items()):
+            verdict = self._guardrails.execution(self._action(entity), now)
+            due, deadline = question.answer.time + verdict.delay, question.asked + MAX_WAIT
+            if verdict.tier is not Tier.REFUSED and due <= now and due < deadline:
+                del self._approved[entity]
+                self._order(entity, now)
+            elif now >= deadline:
+                del self._approved[entity]
+                self._refused[entity] = now + _REFUSED_FOR
+
     def _order(self, entity: Entity, now: float) -> None:
+        self._guardrails.order(entity.kind, entity.id)
         self._orders[entity] = _Order(now + self._lag, now + self._ttl)
 
     def _standing(self, entity: Entity, refused: bool, now: float) -> Standing:
         order = self._orders.get(entity)
         left = (order.until - now) / self._ttl if order else 0.0
-        return Standing(order is not None, max(0.0, left), entity in self._questions, refused)
+        pending = entity in self._questions or entity in self._approved
+        return Standing(order is not None, max(0.0, left), pending, refused)
 
     def _verdict(self, entity: Entity, now: float) -> Verdict:
         return self._guardrails.verdict(self._action(entity), MODEL, now)

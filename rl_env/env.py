@@ -11,7 +11,6 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from policies.actions import Kind
-from policies.guardrails import Tier
 from policies.observation import CONTEXT_COLUMNS, ENTITY_COLUMNS, Observation, encode
 from policies.picture import Entity, Picture
 from rl_env.attacker import CLEAN, FOOTHOLD, KINDS, OBJECTIVE, ROOT, Story
@@ -203,9 +202,8 @@ class CountersignEnv(gym.Env[Obs, np.int64]):
         if not right:
             wrong = f"false_{name[entity.kind]}"
             setattr(tally, wrong, getattr(tally, wrong) + 1)
-        asked = verdict.approvals if verdict.tier is Tier.QUORUM else 0
-        tally.questions += asked > 0
-        return -self._weights.proposal - self._weights.question * asked
+        tally.questions += verdict.approvals > 0
+        return -self._weights.proposal - self._weights.question * verdict.approvals
 
     def _end_orders(self) -> None:
         """People clean an isolated machine before it comes back."""
