@@ -17,10 +17,9 @@ from typing import get_args
 from eth_account import Account
 from eth_account.messages import SignableMessage
 from eth_account.signers.local import LocalAccount
-from eth_keys.constants import SECPK1_N
 from eth_utils.address import is_checksum_address, to_checksum_address
 
-from responder.chain.proposal import Decision
+from responder.chain.proposal import Decision, signer_of
 from responder.errors import Permanent
 from responder.files import write_atomically
 
@@ -85,21 +84,8 @@ def sign(account: LocalAccount, message: SignableMessage) -> bytes:
 
 
 def signed_by(signer: str, message: SignableMessage, signature: bytes) -> bool:
-    """Does this ECDSA signature, of 65 bytes or compact (EIP-2098), come from this address?
-
-    Like the gate, takes neither a signature's mirrored twin (high s) nor a v other than 27 and 28.
-    """
-    if len(signature) == 64:
-        parity = signature[32] >> 7
-        signature = bytes([*signature[:32], signature[32] & 0x7F, *signature[33:], 27 + parity])
-    if len(signature) != 65 or signature[64] not in (27, 28):
-        return False
-    if int.from_bytes(signature[32:64]) > SECPK1_N // 2:
-        return False
-    try:
-        return bool(Account.recover_message(message, signature=signature) == signer)
-    except Exception:  # eth_keys raises many kinds on malformed points; all mean no
-        return False
+    """Does this ECDSA signature, of 65 bytes or compact (ERC-2098), come from this address?"""
+    return signer_of(message, signature) == signer
 
 
 # ---------------------------------------------------------------- inbox

@@ -20,9 +20,11 @@ from web3 import HTTPProvider, Web3
 from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception
 from web3.types import Nonce, TxParams
 
+from policies.actions import Kind
 from responder.chain.deployment import Manifest
 from responder.chain.events import Event, artifact, decode_log
-from responder.chain.proposal import Domain, Lease, Proposal
+from responder.chain.merkle import Receipt
+from responder.chain.proposal import Batch, Domain, Lease, Proposal, compact
 from responder.errors import Permanent, Temporary
 
 __all__ = ["Block", "GateClient", "Refused"]
@@ -32,6 +34,7 @@ _RECEIPT_SECONDS = 60
 _REQUEST_SECONDS = 10
 
 Signature = tuple[str, bytes]  # signer, signature
+Names = Sequence[Sequence[bytes]]
 
 
 class Refused(Permanent):
@@ -137,6 +140,17 @@ class GateClient:
         with _Rpc(self._rpc):
             return str(self._w3.eth.get_transaction(tx)["from"])  # type: ignore[arg-type]
 
+    def input_of(self, tx: bytes) -> bytes:
+        """What a transaction was called with."""
+        with _Rpc(self._rpc):
+            return bytes(self._w3.eth.get_transaction(tx)["input"])  # type: ignore[arg-type]
+
+    def model_of(self, model: bytes) -> tuple[bool, bytes, int, list[str]]:
+        """Whether it is active, its card's hash, its revision, and who activated it last."""
+        with _Rpc(self._rpc):
+            active, card, revision, approvers = self._gate.functions.modelOf(model).call()
+            return bool(active), bytes(card), int(revision), [str(a) for a in approvers]
+
     def is_valid_signature(self, signer: str, digest: bytes, signature: bytes, block: int) -> bool:
         """ERC-1271, for operators that are contracts: their answer as of a block."""
         abi = [
@@ -158,20 +172,23 @@ class GateClient:
             return False
         return bytes(answer) == bytes.fromhex("1626ba7e")
 
-    # ------------------------------------------------------------ writing
+    # ------------------------------------------------------------ writing: proposals and batches
 
     def propose(self, proposal: Proposal) -> bytes:
         return self._send("propose", proposal.abi())
 
     def propose_approved(self, proposal: Proposal, signatures: Sequence[bytes]) -> bytes:
         """Proposed, approved and executed at once: signatures of 65 bytes, of operators' keys."""
-        return self._send("proposeApproved", proposal.abi(), [_compact(s) for s in signatures])
+        return self._send("proposeApproved", proposal.abi(), [compact(s) for s in signatures])
 
     def approve(self, proposal: Proposal) -> bytes:
         return self._send("approve", proposal.abi())
 
     def reject(self, proposal: Proposal) -> bytes:
         return self._send("reject", proposal.abi())
+
+    def withdraw(self, proposal: Proposal) -> bytes:
+        return self._send("withdraw", proposal.abi())
 
     def approve_by_sig(self, proposal: Proposal, signatures: Sequence[Signature]) -> bytes:
         return self._send("approveBySig", proposal.abi(), list(signatures))
@@ -188,14 +205,90 @@ class GateClient:
     def veto(self, proposal: Proposal) -> bytes:
         return self._send("veto", proposal.abi())
 
+    def order_batch(self, batch: Batch, names: Names, signatures: Sequence[bytes]) -> bytes:
+        """All live at once: `names` for each page of assets the keys of all on it, by place."""
+        compacted = [compact(s) for s in signatures]
+        return self._send("orderBatch", batch.abi(), list(names), compacted)
+
+    def withdraw_batch(self, batch: Batch) -> bytes:
+        return self._send("withdrawBatch", batch.abi())
+
+    def veto_batch(self, batch: Batch) -> bytes:
+        return self._send("vetoBatch", batch.abi())
+
+    def release_batch(self, batch: Batch, names: Names, signatures: Sequence[Signature]) -> bytes:
+        return self._send("releaseBatch", batch.abi(), list(names), list(signatures))
+
+    def settle(self, kind: Kind, targets: Sequence[bytes]) -> bytes:
+        """These orders ended and count no more."""
+        return self._send("settle", int(kind), list(targets))
+
+    def settle_pages(self, zone: bytes, criticality: int, pages: Sequence[int]) -> bytes:
+        return self._send("settlePages", zone, criticality, list(pages))
+
+    def seal_page(self, zone: bytes, criticality: int, page: int, keys: Sequence[bytes]) -> bytes:
+        """Makes the names of a page known to batches: keys of all its assets, by place."""
+        return self._send("sealPage", zone, criticality, page, list(keys))
+
+    # ------------------------------------------------------------ writing: leases, models, stopping
+
     def grant_lease(self, lease: Lease, signatures: Sequence[Signature]) -> bytes:
         return self._send("grantLease", lease.abi(), list(signatures))
 
     def end_lease(self, agent: str) -> bytes:
         return self._send("endLease", agent)
 
-    def file_receipt(self, proposal: Proposal, outcome: int, digest: bytes) -> bytes:
-        return self._send("fileReceipt", proposal.abi(), outcome, digest)
+    def activate_model(
+        self,
+        model: bytes,
+        card: bytes,
+        revision: int,
+        deadline: int,
+        signatures: Sequence[Signature],
+    ) -> bytes:
+        args = (model, card, revision, deadline, list(signatures))
+        return self._send("activateModel", *args)
+
+    def deactivate_model(self, model: bytes) -> bytes:
+        return self._send("deactivateModel", model)
+
+    def pause(self) -> bytes:
+        return self._send("pause")
+
+    def resume(self, signatures: Sequence[Signature]) -> bytes:
+        return self._send("resume", list(signatures))
+
+    # ------------------------------------------------------------ writing: receipts
+
+    def file_receipt(
+        self, kind: Kind, target: bytes, order: bytes, outcome: int, digest: bytes
+    ) -> bytes:
+        """`order`: id of the proposal, or of a batch whose targets are not pages."""
+        return self._send("fileReceipt", int(kind), target, order, outcome, digest)
+
+    def file_page_receipt(self, batch: Batch, page: int, outcome: int, digest: bytes) -> bytes:
+        """`page`: index into the batch's targets."""
+        return self._send("filePageReceipt", batch.abi(), page, outcome, digest)
+
+    def file_receipts(self, root: bytes, count: int) -> bytes:
+        return self._send("fileReceipts", root, count)
+
+    def show_receipt(
+        self, kind: Kind, receipt: Receipt, root: bytes, proof: Sequence[bytes]
+    ) -> bytes:
+        return self._send("showReceipt", int(kind), tuple(receipt), root, list(proof))
+
+    def show_page_receipt(
+        self, batch: Batch, receipt: Receipt, root: bytes, proof: Sequence[bytes]
+    ) -> bytes:
+        return self._send("showPageReceipt", batch.abi(), tuple(receipt), root, list(proof))
+
+    def report_missing(self, proposal: Proposal) -> bytes:
+        return self._send("reportMissing", proposal.abi())
+
+    def report_missing_batch(self, batch: Batch, target: int) -> bytes:
+        """`target`: index into the batch's targets."""
+        return self._send("reportMissingBatch", batch.abi(), target)
 
     def _send(self, name: str, *args: Any) -> bytes:
         """Sends one call and waits until it is mined. Raises Refused with the gate's reason."""
@@ -244,12 +337,6 @@ class _Rpc:
             ) from error
         if isinstance(error, Web3Exception | ValueError | LookupError | TypeError | AttributeError):
             raise Permanent(f"the node at {self._url} answered with an error: {error}") from error
-
-
-def _compact(signature: bytes) -> tuple[bytes, bytes]:
-    """ERC-2098: the recovery bit in the highest bit of s."""
-    s = int.from_bytes(signature[32:64]) | (signature[64] - 27) << 255
-    return signature[:32], s.to_bytes(32)
 
 
 def _refused(call: str, error: ContractLogicError) -> Refused:

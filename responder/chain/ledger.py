@@ -9,114 +9,30 @@ an endpoint that hides, invents or reorders an event is noticed before anything 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from enum import IntEnum
 from functools import reduce
 from typing import Any, Protocol
 
-from eth_utils.address import to_checksum_address
-
-from policies.actions import Action, Kind, network_criticality
-from policies.guardrails import Guardrails, Limits, Reason, Rule, Target
+from policies.actions import Action, Kind
+from policies.guardrails import Guardrails, Tier
 from policies.guardrails import Lease as LeaseBudget
+from policies.guardrails import Target as GuardedTarget
 from responder.chain.client import Block
 from responder.chain.events import Event, link
-from responder.chain.proposal import Domain, Lease, Proposal, Words, network_text
+from responder.chain.folding import Folding
+from responder.chain.proposal import Domain, network_text
+from responder.chain.records import (
+    OPEN,
+    Case,
+    LeaseEntry,
+    Order,
+    Role,
+    Status,
+    Subject,
+)
+from responder.chain.registry import Page
 from responder.errors import Permanent, Temporary
 
-__all__ = ["AssetEntry", "Case", "LeaseEntry", "Ledger", "Role", "Source", "Status", "Vote"]
-
-
-class Role(IntEnum):
-    """Bits of a role set."""
-
-    AGENT = 1
-    OPERATOR = 2
-    GUARDIAN = 4
-    ENFORCER = 8
-
-
-class Status(IntEnum):
-    """IGate.Status."""
-
-    NONE = 0
-    PENDING = 1
-    READY = 2
-    LIVE = 3
-    EXPIRED = 4
-    RELEASED = 5
-    SUPERSEDED = 6
-    REJECTED = 7
-    VETOED = 8
-    LAPSED = 9
-
-
-OPEN = frozenset({Status.PENDING, Status.READY})
-
-
-@dataclass(frozen=True, slots=True)
-class AssetEntry:
-    """A registered asset or credential (whose zone is empty)."""
-
-    id: str
-    zone: str
-    criticality: int
-    protected: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Vote:
-    """An approval or rejection; an empty signature means by the operator's own transaction."""
-
-    operator: str
-    signature: bytes
-    time: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptEntry:
-    """An enforcer's statement."""
-
-    enforcer: str
-    outcome: int
-    digest: bytes
-    time: int
-
-
-@dataclass
-class Case:
-    """A proposal and all that happened to it."""
-
-    id: bytes
-    proposal: Proposal
-    words: Words
-    proposed_at: int
-    approvals: dict[str, Vote] = field(default_factory=dict)
-    rejections: dict[str, Vote] = field(default_factory=dict)
-    executed_at: int | None = None
-    until: int = 0
-    lease: bytes = bytes(32)
-    released_at: int | None = None
-    superseded_at: int | None = None
-    vetoed_at: int | None = None
-    receipts: list[ReceiptEntry] = field(default_factory=list)
-
-    @property
-    def ended_at(self) -> int:
-        """When the order stopped or will stop to count."""
-        early = [t for t in (self.released_at, self.superseded_at) if t is not None]
-        return min([self.until, *early])
-
-
-@dataclass
-class LeaseEntry:
-    """A granted lease and what is spent of it, by Kind."""
-
-    id: bytes
-    lease: Lease
-    signers: tuple[str, ...]
-    spent: list[int] = field(default_factory=lambda: [0, 0, 0])
-    ended: bool = False
+__all__ = ["Ledger", "Source"]
 
 
 class Source(Protocol):
@@ -132,30 +48,17 @@ class Source(Protocol):
     def audit_head(self, block: int) -> bytes: ...
 
 
-class Ledger:
+class Ledger(Folding):
     """State as of the last final block seen. `watch`, if given, is called with every event before
     it is folded in.
     """
 
     def __init__(self, domain: Domain, watch: Callable[[Event], None] = lambda event: None) -> None:
-        self.domain = domain
+        super().__init__(domain)
         self._watch = watch
         self._suspect = False  # events and storage disagreed: build anew
         self.block = Block(-1, 0)
         self.head, self.count = bytes(32), 0
-        self.roles: dict[str, int] = {}
-        self.assets: dict[bytes, AssetEntry] = {}
-        self.credentials: dict[bytes, AssetEntry] = {}
-        self.networks: dict[bytes, None] = {}
-        self.models: dict[bytes, bytes] = {}  # active ones -> card
-        self.rules: dict[tuple[Kind, int], Rule] = {}
-        self.limits = Limits(0, 0, 0, 0, 0)
-        self.leases: dict[bytes, LeaseEntry] = {}
-        self.lease_by_agent: dict[str, bytes] = {}
-        self.cases: dict[bytes, Case] = {}
-        self.orders: dict[tuple[Kind, bytes], bytes] = {}
-        self.budget_used: dict[tuple[str, Kind, int, int], int] = {}
-        self._nonces: dict[str, int] = {}  # the highest that an agent used
 
     # ------------------------------------------------------------ following the chain
 
@@ -204,111 +107,49 @@ class Ledger:
         handler: Callable[[Event, Any], None] = getattr(self, f"_on_{event.name}")
         try:
             handler(event, tuple(event.args.values()))
-        except KeyError as error:
+        except (KeyError, IndexError, StopIteration) as error:
             raise Permanent(f"{event.name} in block {event.block} names an unknown id") from error
 
-    # ------------------------------------------------------------ questions
+    # ------------------------------------------------------------ proposals
 
-    def has_role(self, account: str, role: Role) -> bool:
-        return bool(self.roles.get(account, 0) & role)
-
-    def operators(self) -> list[str]:
-        """Current operators."""
-        return [a for a in self.roles if self.has_role(a, Role.OPERATOR)]
-
-    def current(self, votes: dict[str, Vote]) -> int:
-        """How many of these votes are by current operators."""
-        return sum(self.has_role(operator, Role.OPERATOR) for operator in votes)
-
-    def next_nonce(self, agent: str) -> int:
-        """One that this agent has not used."""
-        return self._nonces.get(agent, -1) + 1
-
-    def needed(self, case: Case) -> int:
-        """Approvals under the rule of now."""
-        rule = self.rules.get((case.proposal.kind, case.words.criticality))
-        return rule.quorum if rule else 0
+    def earliest(self, case: Case, now: float) -> int:
+        """When its delay has passed, in Unix seconds; it means something once it is approved."""
+        return case.approved_at + self.delay(case, now)
 
     def status(self, case: Case, now: float) -> Status:
         """Derived, as the gate derives it."""
         if case.executed_at is not None:
-            if case.superseded_at is not None:
-                return Status.SUPERSEDED
-            if case.released_at is not None:
-                return Status.RELEASED
-            return Status.LIVE if now < case.until else Status.EXPIRED
+            return self._order_status(case, now)
         if case.vetoed_at is not None:
             return Status.VETOED
-        against = self.current(case.rejections)
-        if against and against >= self.needed(case):
+        against = len(self.current(case.rejections.values()))
+        if against and against >= self.needed(case, now):
             return Status.REJECTED
         if now >= case.proposal.deadline:
             return Status.LAPSED
-        enough = self.current(case.approvals) >= self.needed(case)
-        return Status.READY if enough and self._may_execute(case, now) else Status.PENDING
+        if not self.is_approved(case, now) or not self._may_execute(case, now):
+            return Status.PENDING
+        return Status.WAITING if now < self.earliest(case, now) else Status.READY
+
+    def _order_status(self, case: Case, now: float) -> Status:
+        if case.superseded_at is not None:
+            return Status.SUPERSEDED
+        if case.released_at is not None:
+            return Status.RELEASED
+        return Status.LIVE if now < case.until else Status.EXPIRED
 
     def _may_execute(self, case: Case, now: float) -> bool:
         """Agent, model and guardrails as of now; the budget was spent when it was proposed."""
         proposal = case.proposal
-        if not self.has_role(proposal.agent, Role.AGENT) or proposal.model not in self.models:
+        if self.roles.get(proposal.agent) != Role.AGENT or not self.is_active(proposal.model):
             return False
         action = Action(proposal.kind, case.words.target, proposal.ttl)
-        verdict = self.guardrails(proposal.agent, now).verdict(action, proposal.model, now)
-        return verdict.reason in (Reason.NONE, Reason.BUDGET_SPENT)
+        verdict = self.guardrails(proposal.agent, now).execution(action, now)
+        return verdict.tier is not Tier.REFUSED
 
     def open_cases(self, now: float) -> list[Case]:
-        """Proposals that wait for approvals or execution, oldest first."""
+        """Proposals that wait for approvals, delay or execution, oldest first."""
         return [c for c in self.cases.values() if self.status(c, now) in OPEN]
-
-    def containment(self, now: float) -> list[Case]:
-        """The live orders: what the network must obey now."""
-        live = (self.cases[i] for i in self.orders.values())
-        return [c for c in live if self.status(c, now) is Status.LIVE]
-
-    def live_lease(self, agent: str, now: float) -> LeaseEntry | None:
-        """The agent's lease, while enough of its signers are still operators."""
-        entry = self.leases.get(self.lease_by_agent.get(agent, b""))
-        if entry is None or entry.ended or now >= entry.lease.expires:
-            return None
-        standing = sum(self.has_role(s, Role.OPERATOR) for s in entry.signers)
-        return entry if standing >= self.limits.lease_quorum else None
-
-    def guardrails(self, agent: str, now: float) -> Guardrails:
-        """The gate's rules as the policies' mirror, with what this agent has used of them."""
-        mirror = Guardrails(
-            self.rules,
-            self.limits,
-            {a.id: Target(a.criticality, a.protected) for a in self.assets.values()},
-            {c.id: Target(c.criticality, c.protected) for c in self.credentials.values()},
-            [network_text(n) for n in self.networks],
-        )
-        window = int(now) // max(1, self.limits.window)
-        for (who, kind, criticality, when), count in self.budget_used.items():
-            if (who, when) == (agent, window):
-                mirror.set_used(kind, criticality, count, now)
-        entry = self.live_lease(agent, now)
-        if entry is not None:
-            lease = entry.lease
-            mirror.lease = LeaseBudget(
-                lease.model,
-                lease.budgets,
-                lease.max_criticality,
-                lease.max_ttl,
-                lease.expires,
-                list(entry.spent),
-            )
-        return mirror
-
-    def words_of(self, kind: Kind, target: bytes) -> Words:
-        """The readable side of a target."""
-        if kind is Kind.BLOCK:
-            criticality = network_criticality(int.from_bytes(target))
-            return Words(network_text(target), "", criticality)
-        table = self.assets if kind is Kind.ISOLATE else self.credentials
-        entry = table.get(target)
-        if entry is None:
-            raise Permanent(f"{kind.name} names a target that the gate's events never registered")
-        return Words(entry.id, entry.zone, entry.criticality)
 
     def case(self, prefix: str) -> Case:
         """The proposal whose id starts with this hex prefix. Raises Permanent unless exactly one
@@ -323,108 +164,98 @@ class Ledger:
             )
         return found[0]
 
-    # ------------------------------------------------------------ folding, one method an event
+    # ------------------------------------------------------------ orders
 
-    def _on_RolesSet(self, event: Event, args: Any) -> None:
-        account, roles = args
-        self.roles[account] = roles
+    def containment(self, now: float) -> list[Order]:
+        """The live orders, each action of a batch for itself: what the network must obey now."""
+        made = []
+        for (kind, key), hold in self.holds.items():
+            if now < hold.until:
+                words = self.words_of(kind, key)
+                made.append(Order(Subject(hold.order, key), kind, key, words, hold.until))
+        for page, hold in self.pages.items():
+            if now < hold.until:
+                subject = Subject(hold.order, self.page_target(page, hold.bits))
+                made += [
+                    Order(subject, Kind.ISOLATE, k, self.words_of(Kind.ISOLATE, k), hold.until)
+                    for k in self.ordered_on(page)
+                ]
+        return made
 
-    def _on_AssetSet(self, event: Event, args: Any) -> None:
-        key, name, zone, criticality, protected = args
-        self.assets[key] = AssetEntry(name, zone, criticality, protected)
-        self._reword(Kind.ISOLATE, key)
+    def ordered_until(self, kind: Kind, key: bytes, now: float) -> int:
+        """End of the live order on a target, zero without one; of two, the later."""
+        ends = [hold.until] if (hold := self.holds.get((kind, key))) else []
+        if kind is Kind.ISOLATE and key in self.assets and self.assets[key].known:
+            page = self.page_of(self.assets[key])
+            ends += [self.pages[page].until] if key in self.ordered_on(page) else []
+        return max((end for end in ends if now < end), default=0)
 
-    def _on_CredentialSet(self, event: Event, args: Any) -> None:
-        key, name, criticality, protected = args
-        self.credentials[key] = AssetEntry(name, "", criticality, protected)
-        self._reword(Kind.REVOKE, key)
+    def live(self, kind: Kind, criticality: int) -> int:
+        """Orders of this cell that count against its limit, ended ones until they are settled."""
+        own = sum(
+            k is kind and self.words_of(k, key).criticality == criticality
+            for (k, key), hold in self.holds.items()
+            if hold.bits
+        )
+        pages = (h.bits.bit_count() for (_, c, _), h in self.pages.items() if c == criticality)
+        return own + (sum(pages) if kind is Kind.ISOLATE else 0)
 
-    def _reword(self, kind: Kind, target: bytes) -> None:
-        """The gate reads zone and criticality anew at every step; so do signatures."""
-        for case in self.cases.values():
-            if (case.proposal.kind, case.proposal.target) == (kind, target):
-                case.words = self.words_of(kind, target)
+    def to_settle(self, now: float) -> tuple[list[tuple[Kind, bytes, int]], list[tuple[Page, int]]]:
+        """What ended and still counts, with its end: targets, and pages of assets."""
+        targets = [
+            (kind, key, hold.until)
+            for (kind, key), hold in self.holds.items()
+            if hold.bits and hold.until <= now
+        ]
+        pages = [(p, h.until) for p, h in self.pages.items() if h.bits and h.until <= now]
+        return targets, pages
 
-    def _on_NetworkProtected(self, event: Event, args: Any) -> None:
-        network, protected = args
-        if protected:
-            self.networks[network] = None
-        else:
-            self.networks.pop(network, None)
+    # ------------------------------------------------------------ leases and guardrails
 
-    def _on_ModelSet(self, event: Event, args: Any) -> None:
-        model, card, active = args
-        if active:
-            self.models[model] = card
-        else:
-            self.models.pop(model, None)
+    def live_lease(self, agent: str, now: float) -> LeaseEntry | None:
+        """The agent's lease, while enough of its signers are still operators."""
+        entry = self.leases.get(self.lease_by_agent.get(agent, b""))
+        if entry is None or entry.ended or now >= entry.lease.expires:
+            return None
+        standing = set(entry.signers.values()) & set(self.seats.values())
+        return entry if len(standing) >= self.limits.lease_quorum else None
 
-    def _on_RuleSet(self, event: Event, args: Any) -> None:
-        kind, criticality, rule = args
-        self.rules[(Kind(kind), criticality)] = Rule(*rule)
-
-    def _on_LimitsSet(self, event: Event, args: Any) -> None:
-        self.limits = Limits(*args[0])
-
-    def _on_Proposed(self, event: Event, args: Any) -> None:
-        case_id, values, _quorum = args
-        proposal = to_proposal(values)
-        words = self.words_of(proposal.kind, proposal.target)
-        self.cases[case_id] = Case(case_id, proposal, words, event.time)
-        self._nonces[proposal.agent] = max(proposal.nonce, self._nonces.get(proposal.agent, 0))
-        window = event.time // max(1, self.limits.window)
-        cell = (proposal.agent, proposal.kind, words.criticality, window)
-        self.budget_used[cell] = self.budget_used.get(cell, 0) + 1
-
-    def _on_Approved(self, event: Event, args: Any) -> None:
-        case_id, operator, signature = args
-        self.cases[case_id].approvals[operator] = Vote(operator, signature, event.time)
-
-    def _on_Rejected(self, event: Event, args: Any) -> None:
-        case_id, operator, signature = args
-        self.cases[case_id].rejections[operator] = Vote(operator, signature, event.time)
-
-    def _on_Executed(self, event: Event, args: Any) -> None:
-        case_id, kind, target, until, leased = args
-        case = self.cases[case_id]
-        case.executed_at, case.until = event.time, until
-        previous = self.orders.get((Kind(kind), target))
-        if previous is not None and previous != case_id:
-            self.cases[previous].superseded_at = event.time
-        self.orders[(Kind(kind), target)] = case_id
-        if leased:
-            case.lease = self.lease_by_agent[case.proposal.agent]
-            self.leases[case.lease].spent[kind] += 1
-
-    def _on_Vetoed(self, event: Event, args: Any) -> None:
-        self.cases[args[0]].vetoed_at = event.time
-
-    def _on_Released(self, event: Event, args: Any) -> None:
-        self.cases[args[0]].released_at = event.time
-
-    def _on_LeaseGranted(self, event: Event, args: Any) -> None:
-        lease_id, values, signatures = args
-        lease = to_lease(values)
-        signers = tuple(to_checksum_address(s) for s, _ in signatures)
-        self.leases[lease_id] = LeaseEntry(lease_id, lease, signers)
-        self.lease_by_agent[lease.agent] = lease_id
-
-    def _on_LeaseEnded(self, event: Event, args: Any) -> None:
-        self.leases[args[0]].ended = True
-
-    def _on_ReceiptFiled(self, event: Event, args: Any) -> None:
-        case_id, enforcer, outcome, digest = args
-        self.cases[case_id].receipts.append(ReceiptEntry(enforcer, outcome, digest, event.time))
-
-
-def to_proposal(values: Any) -> Proposal:
-    """IGate.Proposal as decoded from an event."""
-    kind, target, ttl, model, evidence, deadline, agent, nonce = values
-    return Proposal(
-        Kind(kind), target, ttl, model, evidence, deadline, to_checksum_address(agent), nonce
-    )
-
-
-def to_lease(values: Any) -> Lease:
-    """IGate.Lease as decoded from an event."""
-    return Lease(to_checksum_address(values[0]), *values[1:])
+    def guardrails(self, agent: str, now: float) -> Guardrails:
+        """The gate's rules as the policies' mirror, with what counts and what this agent has used
+        of them.
+        """
+        assets, credentials = self.assets.values(), self.credentials.values()
+        mirror = Guardrails(
+            self.rules,
+            self.limits,
+            {
+                a.id: GuardedTarget(a.criticality, a.protected, a.zone, a.pool)
+                for a in assets
+                if a.known
+            },
+            {c.id: GuardedTarget(c.criticality, c.protected) for c in credentials if c.known},
+            [network_text(n) for n in self.networks],
+            {name: rule for name, rule in self.zones.values()},
+            dict(self.pools.values()),
+        )
+        mirror.paused = self.paused
+        mirror.counted = {
+            (kind, self.words_of(kind, key).target)
+            for (kind, key), hold in self.holds.items()
+            if hold.bits
+        }
+        mirror.batched = {self.assets[k].id for page in self.pages for k in self.ordered_on(page)}
+        for (kind, criticality), count in self.used(agent, now).items():
+            mirror.set_used(kind, criticality, count, now)
+        entry = self.live_lease(agent, now)
+        if entry is not None:
+            terms = entry.lease
+            mirror.lease = LeaseBudget(
+                terms.model,
+                terms.budgets,
+                terms.max_criticality,
+                terms.max_ttl,
+                terms.expires,
+                list(entry.spent),
+            )
+        return mirror

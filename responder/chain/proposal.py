@@ -8,7 +8,9 @@ from dataclasses import astuple, dataclass
 from typing import Any, Literal
 
 from eth_abi.abi import encode
+from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
+from eth_keys.constants import SECPK1_N
 from eth_utils.crypto import keccak
 
 from policies.actions import Kind, network_key
@@ -23,6 +25,7 @@ __all__ = [
     "Proposal",
     "Words",
     "batch_message",
+    "compact",
     "decision_message",
     "lease_message",
     "message_digest",
@@ -30,6 +33,7 @@ __all__ = [
     "name_key",
     "network_text",
     "resume_message",
+    "signer_of",
     "target_key",
 ]
 
@@ -267,6 +271,30 @@ def resume_message(pause: int, domain: Domain) -> SignableMessage:
 def message_digest(message: SignableMessage) -> bytes:
     """The 32 bytes that are signed: keccak256(0x19, version, domain, struct)."""
     return bytes(keccak(b"\x19" + message.version + message.header + message.body))
+
+
+def compact(signature: bytes) -> tuple[bytes, bytes]:
+    """r and vs of ERC-2098: the recovery bit in the highest bit of s. Takes 65 bytes."""
+    s = int.from_bytes(signature[32:64]) | (signature[64] - 27) << 255
+    return signature[:32], s.to_bytes(32)
+
+
+def signer_of(message: SignableMessage, signature: bytes) -> str | None:
+    """Whose ECDSA signature this is, of 65 bytes or compact (ERC-2098); None if no one's.
+
+    Like the gate, takes neither a signature's mirrored twin (high s) nor a v other than 27 and 28.
+    """
+    if len(signature) == 64:
+        parity = signature[32] >> 7
+        signature = bytes([*signature[:32], signature[32] & 0x7F, *signature[33:], 27 + parity])
+    if len(signature) != 65 or signature[64] not in (27, 28):
+        return None
+    if int.from_bytes(signature[32:64]) > SECPK1_N // 2:
+        return None
+    try:
+        return str(Account.recover_message(message, signature=signature))
+    except Exception:  # eth_keys raises many kinds on malformed points; all mean no one
+        return None
 
 
 def target_key(kind: Kind, target: str) -> bytes:

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Literal, NamedTuple, Protocol
 
 from policies.actions import Kind
+from responder.chain.records import Subject
 from responder.errors import Permanent
 
-__all__ = ["TOLERANCE", "Actual", "Command", "Element", "Enforcer", "Order"]
+__all__ = ["TOLERANCE", "Actual", "Command", "Element", "Enforcer", "Order", "Subject"]
 
 TOLERANCE = 2.0  # seconds; kernels count whole ones, so ends read back differ by up to one
 
@@ -20,15 +21,15 @@ TOLERANCE = 2.0  # seconds; kernels count whole ones, so ends read back differ b
 class Order:
     """What the network must obey until a moment."""
 
-    id: bytes  # 32 bytes: the proposal's id
+    subject: Subject  # what its receipt is about; orders that share it are stated together
     kind: Kind
     target: str  # network text (BLOCK), asset id (ISOLATE) or credential id (REVOKE)
     until: float  # Unix seconds
     addresses: tuple[str, ...] = ()  # ISOLATE: the asset's own
 
     def __post_init__(self) -> None:
-        if len(self.id) != 32 or not math.isfinite(self.until):
-            raise Permanent("an order needs an id of 32 bytes and a finite end")
+        if any(len(part) != 32 for part in self.subject) or not math.isfinite(self.until):
+            raise Permanent("an order needs a subject of 32 bytes each and a finite end")
 
 
 class Element(NamedTuple):

@@ -50,18 +50,18 @@ def elements_of(
 
 def desired_elements(
     orders: Iterable[Order], kinds: Collection[Kind], management: Collection[str]
-) -> tuple[dict[Element, float], dict[bytes, str]]:
+) -> tuple[dict[Element, float], dict[Order, str]]:
     """Elements with their ends for these live orders, and the refused orders with the reason.
 
     Where several orders want an element the latest end counts.
     """
     ends: dict[Element, float] = {}
-    refused: dict[bytes, str] = {}
+    refused: dict[Order, str] = {}
     for order in orders:
         try:
             elements = elements_of(order, kinds, management)
         except Permanent as error:
-            refused[order.id] = str(error)
+            refused[order] = str(error)
             continue
         for element in elements:
             ends[element] = max(ends.get(element, order.until), order.until)

@@ -1,18 +1,19 @@
-"""One round of enforcement: read, plan, apply, read back, and say per order what was found.
+"""One round of enforcement: read, plan, apply, read back, and say per subject what was found.
 
-Keeps nothing between rounds. What was stated before about an order comes from the caller, who has
-it from the chain's receipts; so a restart, or another process taking over, changes nothing.
+A subject is what one receipt is about: an order, or those on one page of a batch. Keeps nothing
+between rounds. What was stated before about a subject comes from the caller, who has it from the
+chain's receipts; so a restart, or another process taking over, changes nothing.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from responder.enforcers.base import Actual, Command, Enforcer, Order
+from responder.enforcers.base import Actual, Command, Enforcer, Order, Subject
 from responder.enforcers.planner import desired_elements, elements_of, holds, plan
 from responder.errors import CountersignError, Permanent
 from responder.evidence import digest
@@ -23,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class Outcome(IntEnum):
-    """What an enforcer states about an order; the numbers are the contract's."""
+    """What an enforcer states about a subject; the numbers are the contract's."""
 
     APPLIED = 0  # read back in force
     FAILED = 1  # refused here, or not (or still) there after trying
@@ -33,9 +34,9 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One order after one round."""
+    """One subject after one round."""
 
-    order_id: bytes
+    subject: Subject
     outcome: Outcome
     readback: dict[str, Any]  # plain JSON: what was read; keep it and a receipt can be checked
     detail: str  # for people
@@ -50,43 +51,40 @@ def reconcile(
     enforcer: Enforcer,
     desired: Collection[Order],
     now: float,
-    known: Mapping[bytes, Outcome] | None = None,
+    known: Mapping[Subject, Outcome] | None = None,
 ) -> list[Result]:
     """Makes the enforcement point equal the live orders in `desired` at `now` (Unix seconds).
 
-    `known` is what this enforcer stated last about each order, ended ones included; without it
-    nothing can be found DRIFTED or REVERTED. One result for each live order, in the order given,
-    then one for each ended order not yet stated REVERTED. In a steady state nothing is applied and
-    results repeat, digests included: state only those that differ from the last.
+    `known` is what this enforcer stated last about each subject, ended ones included; without it
+    nothing can be found DRIFTED or REVERTED. One result for each subject of live orders, in the
+    order given, then one for each ended one not yet stated REVERTED. In a steady state nothing is
+    applied and results repeat, digests included: state only those that differ from the last.
 
     Raises Temporary when the point cannot be read just now: nothing is known, nothing was changed.
     """
     known = known or {}
-    live = [order for order in desired if order.until > now]
-    ended = _ended(known, live)
-    wanted, refused = desired_elements(live, enforcer.kinds, enforcer.management)
+    live: dict[Subject, list[Order]] = {}
+    for order in desired:
+        if order.until > now:
+            live.setdefault(order.subject, []).append(order)
+    ended = [s for s, said in known.items() if s not in live and said is not Outcome.REVERTED]
+    every = [order for orders in live.values() for order in orders]
+    wanted, refused = desired_elements(every, enforcer.kinds, enforcer.management)
     try:
         before = enforcer.read(now)
     except Permanent as error:
-        return [_result(enforcer, order, Outcome.FAILED, None, str(error)) for order in live]
+        return [
+            _result(enforcer, orders, Outcome.FAILED, None, str(error)) for orders in live.values()
+        ]
     commands = plan(wanted, before)
     failure, after = "", before
     if commands:
         failure = _apply(enforcer, commands, now)
         after = enforcer.read(now)
-    results = []
-    for order in live:
-        if order.id in refused:
-            results.append(_result(enforcer, order, Outcome.FAILED, None, refused[order.id]))
-        else:
-            results.append(_judge(enforcer, order, before, after, known.get(order.id), failure))
+    round_ = _Round(enforcer, before, after, refused, failure)
+    results = [round_.judge(orders, known.get(subject)) for subject, orders in live.items()]
     clean = after.elements.keys() <= wanted.keys()
-    return results + [_end(enforcer, order_id, clean, failure) for order_id in ended]
-
-
-def _ended(known: Mapping[bytes, Outcome], live: Collection[Order]) -> list[bytes]:
-    still = {order.id for order in live}
-    return [i for i, said in known.items() if i not in still and said is not Outcome.REVERTED]
+    return results + [_end(enforcer, subject, clean, failure) for subject in ended]
 
 
 def _apply(enforcer: Enforcer, commands: list[Command], now: float) -> str:
@@ -101,48 +99,73 @@ def _apply(enforcer: Enforcer, commands: list[Command], now: float) -> str:
     return ""
 
 
-def _judge(
-    enforcer: Enforcer,
-    order: Order,
-    before: Actual,
-    after: Actual,
-    last: Outcome | None,
-    failure: str,
-) -> Result:
-    if not _in_force(enforcer, order, after):
-        detail = failure or "not there after applying it"
-        return _result(enforcer, order, Outcome.FAILED, after, detail)
-    if last in (Outcome.APPLIED, Outcome.DRIFTED) and not _in_force(enforcer, order, before):
-        # The receipt states what was found; that it was mended is the next round's APPLIED.
-        detail = "was missing or ended too early, put back"
-        return _result(enforcer, order, Outcome.DRIFTED, before, detail)
-    return _result(enforcer, order, Outcome.APPLIED, after, "in force")
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What was found before and after applying."""
+
+    enforcer: Enforcer
+    before: Actual
+    after: Actual
+    refused: Mapping[Order, str]
+    failure: str
+
+    def judge(self, orders: Sequence[Order], last: Outcome | None) -> Result:
+        """One subject: all of its orders must be in force."""
+        refusals = [self.refused[order] for order in orders if order in self.refused]
+        if refusals:
+            facts = None if len(refusals) == len(orders) else self.after
+            return _result(self.enforcer, orders, Outcome.FAILED, facts, "; ".join(refusals))
+        if not self._in_force(orders, self.after):
+            detail = self.failure or "not there after applying it"
+            return _result(self.enforcer, orders, Outcome.FAILED, self.after, detail)
+        if last in (Outcome.APPLIED, Outcome.DRIFTED) and not self._in_force(orders, self.before):
+            # The receipt states what was found; that it was mended is the next round's APPLIED.
+            detail = "was missing or ended too early, put back"
+            return _result(self.enforcer, orders, Outcome.DRIFTED, self.before, detail)
+        return _result(self.enforcer, orders, Outcome.APPLIED, self.after, "in force")
+
+    def _in_force(self, orders: Sequence[Order], facts: Actual) -> bool:
+        return all(_held(self.enforcer, orders, facts).values())
 
 
-def _in_force(enforcer: Enforcer, order: Order, facts: Actual) -> bool:
-    elements = elements_of(order, enforcer.kinds, enforcer.management)
-    return all(holds(element, order.until, facts) for element in elements)
+def _held(enforcer: Enforcer, orders: Sequence[Order], facts: Actual) -> dict[str, bool]:
+    """What of these orders the facts keep; of an order that is refused here, nothing."""
+    found = {}
+    for order in orders:
+        try:
+            elements = elements_of(order, enforcer.kinds, enforcer.management)
+        except Permanent:
+            found[order.target] = False
+            continue
+        found.update({f"{e.group} {e.value}": holds(e, order.until, facts) for e in elements})
+    return found
 
 
 def _result(
-    enforcer: Enforcer, order: Order, outcome: Outcome, facts: Actual | None, detail: str
+    enforcer: Enforcer,
+    orders: Sequence[Order],
+    outcome: Outcome,
+    facts: Actual | None,
+    detail: str,
 ) -> Result:
     """`facts` None: nothing was looked for, or nothing could be read."""
-    readback: dict[str, Any] = {
-        "enforcer": enforcer.name,
-        "order": "0x" + order.id.hex(),
-        "until": order.until,
-    }
+    subject = orders[0].subject
+    readback = {**_about(enforcer, subject), "until": orders[0].until}
     if facts is not None:
-        elements = elements_of(order, enforcer.kinds, enforcer.management)
-        readback["in_force"] = {
-            f"{e.group} {e.value}": holds(e, order.until, facts) for e in elements
-        }
-    return Result(order.id, outcome, readback, detail)
+        readback["in_force"] = _held(enforcer, orders, facts)
+    return Result(subject, outcome, readback, detail)
 
 
-def _end(enforcer: Enforcer, order_id: bytes, clean: bool, failure: str) -> Result:
-    readback = {"enforcer": enforcer.name, "order": "0x" + order_id.hex(), "clean": clean}
+def _end(enforcer: Enforcer, subject: Subject, clean: bool, failure: str) -> Result:
+    readback = {**_about(enforcer, subject), "clean": clean}
     if clean:
-        return Result(order_id, Outcome.REVERTED, readback, "ended, nothing of it is left")
-    return Result(order_id, Outcome.FAILED, readback, failure or "ended, but something is left")
+        return Result(subject, Outcome.REVERTED, readback, "ended, nothing of it is left")
+    return Result(subject, Outcome.FAILED, readback, failure or "ended, but something is left")
+
+
+def _about(enforcer: Enforcer, subject: Subject) -> dict[str, Any]:
+    return {
+        "enforcer": enforcer.name,
+        "order": "0x" + subject.order.hex(),
+        "target": "0x" + subject.target.hex(),
+    }

@@ -17,7 +17,7 @@ import pytest
 
 from policies.actions import Kind
 from responder.clock import SystemClock
-from responder.enforcers.base import Order
+from responder.enforcers.base import Order, Subject
 from responder.enforcers.nftables import NftablesEnforcer
 from responder.enforcers.reconcile import Outcome, Result, reconcile
 from responder.enforcers.runner import SubprocessRunner
@@ -144,7 +144,7 @@ def connects(names: tuple[str, str], server: None) -> Callable[[str], bool]:
 
 
 def order(kind: Kind, target: str, *addresses: str, lasts: float = 600.0, n: int = 1) -> Order:
-    return Order(bytes([n]) * 32, kind, target, clock.now() + lasts, addresses)
+    return Order(Subject(bytes([n]) * 32, bytes(32)), kind, target, clock.now() + lasts, addresses)
 
 
 def outcomes(results: list[Result]) -> list[Outcome]:
@@ -171,7 +171,7 @@ def test_order_blocks_and_release_frees(
     assert outcomes(reconcile(enforcer, [given], clock.now())) == [Outcome.APPLIED]
     assert not connects(BAD)
     assert connects(GOOD) is (target != "10.99.7.2/31")
-    known = {given.id: Outcome.APPLIED}
+    known = {given.subject: Outcome.APPLIED}
     assert outcomes(reconcile(enforcer, [], clock.now(), known)) == [Outcome.REVERTED]
     assert connects(BAD)
 
@@ -201,7 +201,7 @@ def test_kernel_ends_an_order_when_no_process_is_left(
 ) -> None:
     one = order(Kind.BLOCK, f"{BAD}/32", lasts=3.0)
     two = order(Kind.BLOCK, "192.0.2.0/24", lasts=3.0, n=2)
-    known = {r.order_id: r.outcome for r in reconcile(enforcer, [one, two], clock.now())}
+    known = {r.subject: r.outcome for r in reconcile(enforcer, [one, two], clock.now())}
     assert set(known.values()) == {Outcome.APPLIED}
     deadline = time.monotonic() + 60  # only so that a failure ends
     while enforcer.read(clock.now()).elements and time.monotonic() < deadline:
@@ -240,7 +240,7 @@ def test_drift_is_found_and_mended(
 ) -> None:
     given = [order(Kind.BLOCK, f"{BAD}/32"), order(Kind.BLOCK, "192.0.2.0/24", n=2)]
     [one, two] = reconcile(enforcer, given, clock.now())
-    known = {one.order_id: one.outcome, two.order_id: two.outcome}
+    known = {one.subject: one.outcome, two.subject: two.outcome}
     assert runner.run(["nft", *tampering]).status == 0
     drifted = reconcile(enforcer, given, clock.now(), known)
     assert drifted[0].outcome is Outcome.DRIFTED
@@ -270,11 +270,11 @@ def test_changes_of_every_sort_in_one_table(enforcer: NftablesEnforcer) -> None:
     net6 = order(Kind.BLOCK, "2001:db8:7::/48", n=4)
     host = order(Kind.BLOCK, f"{GOOD}/32", n=5)
     steps = [[v6], [v6, wide], [v6, wide, inner, net6], [wide, net6, host], [inner], [wide, inner]]
-    known: dict[bytes, Outcome] = {}
+    known: dict[Subject, Outcome] = {}
     for step in steps:
         results = reconcile(enforcer, step, clock.now(), known)
-        found = {r.order_id: r.outcome for r in results}
-        assert all(found[given.id] is Outcome.APPLIED for given in step)
+        found = {r.subject: r.outcome for r in results}
+        assert all(found[given.subject] is Outcome.APPLIED for given in step)
         assert set(found.values()) <= {Outcome.APPLIED, Outcome.REVERTED}
         known.update(found)
 

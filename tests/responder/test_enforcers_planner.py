@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.actions import Kind
-from responder.enforcers.base import Actual, Command, Element, Order
+from responder.enforcers.base import Actual, Command, Element, Order, Subject
 from responder.enforcers.planner import desired_elements, elements_of, holds, plan
 from responder.errors import Permanent
 
@@ -23,7 +23,7 @@ CLEAR = Command("clear", Element("networks4", ""))
 
 
 def order(kind: Kind, target: str, until: float = 1000.0, *addresses: str, n: int = 1) -> Order:
-    return Order(bytes([n]) * 32, kind, target, until, addresses)
+    return Order(Subject(bytes([n]) * 32, bytes(32)), kind, target, until, addresses)
 
 
 def block(target: str, until: float = 1000.0, n: int = 1) -> Order:
@@ -80,7 +80,7 @@ def test_one_refused_order_does_not_stop_the_others() -> None:
     bad, good = block("10.9.0.7/32", n=1), block("203.0.113.9/32", n=2)
     elements, refused = desired_elements([bad, good], ALL, ("10.9.0.0/24",))
     assert elements == {A: 1000.0}
-    assert list(refused) == [bad.id]
+    assert list(refused) == [bad]
 
 
 def test_latest_end_counts() -> None:

@@ -10,15 +10,17 @@ import pytest
 
 from policies.actions import Kind
 from responder.clock import ManualClock
-from responder.enforcers.base import Actual, Command, Enforcer, Order
+from responder.enforcers.base import Actual, Command, Enforcer, Order, Subject
 from responder.enforcers.dryrun import DryRunEnforcer
 from responder.enforcers.reconcile import Outcome, Result, reconcile
 from responder.errors import Permanent, Temporary
 from responder.evidence import EvidenceStore
 
-BLOCK = Order(b"\1" * 32, Kind.BLOCK, "203.0.113.9/32", 2000.0)
-ISOLATE = Order(b"\2" * 32, Kind.ISOLATE, "web", 1500.0, ("10.0.0.5", "2001:db8::5"))
-REVOKE = Order(b"\3" * 32, Kind.REVOKE, "ssh:SHA256:x", 1800.0)
+BLOCK = Order(Subject(b"\1" * 32, bytes(32)), Kind.BLOCK, "203.0.113.9/32", 2000.0)
+ISOLATE = Order(
+    Subject(b"\2" * 32, bytes(32)), Kind.ISOLATE, "web", 1500.0, ("10.0.0.5", "2001:db8::5")
+)
+REVOKE = Order(Subject(b"\3" * 32, bytes(32)), Kind.REVOKE, "ssh:SHA256:x", 1800.0)
 ORDERS = [BLOCK, ISOLATE, REVOKE]
 
 
@@ -28,11 +30,11 @@ class Rounds:
     def __init__(self, enforcer: Enforcer) -> None:
         self.enforcer = enforcer
         self.clock = ManualClock(1000.0)
-        self.known: dict[bytes, Outcome] = {}
+        self.known: dict[Subject, Outcome] = {}
 
     def __call__(self, *orders: Order) -> list[Result]:
         results = reconcile(self.enforcer, orders, self.clock.now(), self.known)
-        self.known.update({r.order_id: r.outcome for r in results})
+        self.known.update({r.subject: r.outcome for r in results})
         return results
 
 
@@ -92,6 +94,7 @@ def test_all_kinds_are_applied_and_read_back(rounds: Rounds, state: Path) -> Non
     assert results[1].readback == {
         "enforcer": "dry-run",
         "order": "0x" + "02" * 32,
+        "target": "0x" + "00" * 32,
         "until": 1500.0,
         "in_force": {"isolated4 10.0.0.5": True, "isolated6 2001:db8::5": True},
     }
@@ -123,7 +126,7 @@ def test_expired_order_is_reverted_once(rounds: Rounds) -> None:
     rounds(ISOLATE)
     rounds.clock.set(1500.0)
     [ended] = rounds(ISOLATE)  # the caller may still list it
-    assert (ended.order_id, ended.outcome) == (ISOLATE.id, Outcome.REVERTED)
+    assert (ended.subject, ended.outcome) == (ISOLATE.subject, Outcome.REVERTED)
     assert rounds() == []
 
 
@@ -168,8 +171,8 @@ def test_damaged_state_is_drift(
 
 
 def test_new_nested_network_is_no_drift_of_the_old(rounds: Rounds) -> None:
-    wide = Order(b"\4" * 32, Kind.BLOCK, "198.51.0.0/16", 1500.0)
-    inner = Order(b"\5" * 32, Kind.BLOCK, "198.51.7.0/24", 1900.0)
+    wide = Order(Subject(b"\4" * 32, bytes(32)), Kind.BLOCK, "198.51.0.0/16", 1500.0)
+    inner = Order(Subject(b"\5" * 32, bytes(32)), Kind.BLOCK, "198.51.7.0/24", 1900.0)
     rounds(wide)
     assert outcomes(rounds(wide, inner)) == [Outcome.APPLIED] * 2
     rounds.clock.set(1600.0)
@@ -183,7 +186,7 @@ def test_restart_without_memory_finds_it_applied(rounds: Rounds, state: Path) ->
 
 
 def test_management_network_is_refused_and_the_rest_applied(rounds: Rounds) -> None:
-    cut = Order(b"\6" * 32, Kind.BLOCK, "10.0.0.0/8", 2000.0)
+    cut = Order(Subject(b"\6" * 32, bytes(32)), Kind.BLOCK, "10.0.0.0/8", 2000.0)
     refused, applied = rounds(cut, BLOCK)
     assert (refused.outcome, applied.outcome) == (Outcome.FAILED, Outcome.APPLIED)
     assert "management network 10.9.0.0/24: never cut" in refused.detail
@@ -194,6 +197,31 @@ def test_management_network_is_refused_and_the_rest_applied(rounds: Rounds) -> N
 def test_read_back_can_be_kept_as_evidence(rounds: Rounds, tmp_path: Path) -> None:
     [result] = rounds(BLOCK)
     assert EvidenceStore(tmp_path / "evidence").put(result.readback) == result.digest
+
+
+def page(*addresses: str) -> Order:
+    """An asset of one page of a batch."""
+    return Order(Subject(b"\7" * 32, b"\1" * 32), Kind.ISOLATE, addresses[0], 1500.0, addresses)
+
+
+def test_what_shares_a_subject_is_stated_once(rounds: Rounds, state: Path) -> None:
+    orders = [page("10.0.0.5"), page("10.0.0.6")]
+    [result] = rounds(*orders)
+    assert result.outcome is Outcome.APPLIED
+    assert result.readback["in_force"] == {"isolated4 10.0.0.5": True, "isolated4 10.0.0.6": True}
+    tamper(state, "10.0.0.6")
+    assert outcomes(rounds(*orders)) == [Outcome.DRIFTED]
+    assert outcomes(rounds()) == [Outcome.REVERTED]
+
+
+def test_one_of_a_subject_that_is_refused_fails_it_and_the_others_are_applied(
+    rounds: Rounds,
+) -> None:
+    [result] = rounds(page("10.0.0.5"), page("10.9.0.1"))
+    assert result.outcome is Outcome.FAILED
+    assert "management network" in result.detail
+    assert result.readback["in_force"] == {"isolated4 10.0.0.5": True, "10.9.0.1": False}
+    assert len(rounds.enforcer.read(1000.0).elements) == 1
 
 
 def test_failing_apply_is_stated_per_order() -> None:
