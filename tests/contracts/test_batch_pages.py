@@ -1,0 +1,382 @@
+"""ISOLATE batches: pages of 32 places, whole and in part, and who may take them over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from batching import (
+    bits,
+    make_batch,
+    names_of,
+    order_batch,
+    page_of,
+    populate,
+    put_batch,
+    release_batch,
+    seal,
+    sign_batch,
+)
+from eth_utils import keccak
+from scene import REASON, STATUS, Gate, People, asset_entry, halves, refused
+
+from policies.actions import Kind
+from responder.chain.proposal import batch_message, name_key
+
+WHOLE = (1 << 32) - 1
+FLEET = name_key("fleet")
+
+
+@pytest.fixture
+def fleet(gate: Gate) -> Gate:
+    """Two full pages and one of six, in a zone of their own: `fleet-0-0` to `fleet-0-69`."""
+    gate.rule(Kind.ISOLATE, 0, budget=4000, live=4000)
+    gate.zone("fleet")
+    populate(gate, "fleet", 70)
+    return gate
+
+
+def isolated(gate: Gate) -> set[int]:
+    """Places of the fleet."""
+    names = [f"fleet-0-{place}" for place in range(70)]
+    return {i for i, name in enumerate(names) if gate.view("isIsolated", name_key(name))}
+
+
+def counted(gate: Gate) -> tuple[int, int]:
+    """In the fleet's zone, and of its kind and criticality."""
+    return gate.view("zoneOf", FLEET)[2], gate.view("ruleOf", 1, 0)[1]
+
+
+# ---------------------------------------------------------------- what is ordered
+
+
+@pytest.mark.parametrize(
+    ("pages", "places"),
+    [
+        ({0: WHOLE}, set(range(32))),
+        ({0: WHOLE, 1: WHOLE, 2: bits(*range(6))}, set(range(70))),
+        ({1: bits(0)}, {32}),
+        ({0: bits(31), 1: WHOLE, 2: bits(1, 5)}, {31, *range(32, 64), 65, 69}),
+    ],
+)
+def test_a_batch_isolates_what_it_names(
+    fleet: Gate, pages: dict[int, int], places: set[int]
+) -> None:
+    batch = order_batch(fleet, Kind.ISOLATE, pages, "fleet", ttl=60)
+    assert isolated(fleet) == places
+    assert counted(fleet) == (len(places), len(places))
+    for page, word in pages.items():
+        _, ordered, until, _ = fleet.view("pageOf", FLEET, 0, page)
+        assert (ordered, until) == (word, fleet.evm.now + 60)
+    key = name_key(f"fleet-0-{min(places)}")
+    assert fleet.view("orderedUntil", 1, key) == fleet.evm.now + 60
+    assert batch.targets == tuple(page << 32 | word for page, word in sorted(pages.items()))
+    fleet.evm.advance(60)
+    assert isolated(fleet) == set()
+    assert counted(fleet) == (len(places), len(places))  # until it is settled
+
+
+def test_it_is_told_in_full(fleet: Gate, people: People) -> None:
+    batch = make_batch(fleet, Kind.ISOLATE, {0: WHOLE, 2: bits(3)}, "fleet")
+    signatures = halves(sign_batch(fleet, "BatchApproval", batch, *people.operators[:3]))
+    args = (batch.abi(), names_of(fleet, batch), signatures)
+    id_ = fleet.send("orderBatch", *args, sender=people.agent)
+    assert id_ == batch.id(fleet.domain) == fleet.view("batchIdOf", batch.abi())
+    fleet.told("BatchOrdered", id=id_, batch=batch.abi(), signatures=signatures)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_whole_page_is_named_by_its_hash_or_by_all_its_keys(
+    fleet: Gate, people: People, whole: bool
+) -> None:
+    batch = make_batch(fleet, Kind.ISOLATE, {0: WHOLE, 2: bits(*range(6))}, "fleet")
+    signatures = halves(sign_batch(fleet, "BatchApproval", batch, *people.operators[:2]))
+    names = names_of(fleet, batch, whole)
+    assert [len(given) for given in names] == ([1, 1] if whole else [32, 6])
+    fleet.send("orderBatch", batch.abi(), names, signatures, sender=people.agent)
+    assert len(isolated(fleet)) == 38
+
+
+def test_a_page_of_one_place_takes_either_form(gate: Gate, people: People) -> None:
+    gate.zone("solo")
+    populate(gate, "solo", 1)
+    key = name_key("solo-0-0")
+    for given in ([key], [keccak(key)]):
+        batch = make_batch(gate, Kind.ISOLATE, {0: 1}, "solo")
+        signatures = halves(sign_batch(gate, "BatchApproval", batch, *people.operators[:2]))
+        gate.send("orderBatch", batch.abi(), [given], signatures, sender=people.agent)
+        assert gate.view("isIsolated", key)
+
+
+def test_a_page_is_of_its_own_zone_and_criticality(fleet: Gate, people: People) -> None:
+    """A number beyond 16 bits would reach into another zone's and criticality's pages."""
+    entries = [asset_entry(f"vault-{i}", "core", 3, False) for i in range(3)]
+    fleet.govern("setAssets", entries)
+    seal(fleet, "core", 3)
+    names = page_of(fleet, "core", 3, 0)
+    keys = [name_key(name) for name in names]
+    zones = {"dmz": 1, "office": 2, "core": 3}
+    for zone, criticality in (("dmz", 0), ("core", 0), ("office", 1), ("core", 2)):
+        page = (zones["core"] ^ zones[zone]) << 24 | (3 ^ criticality) << 16
+        batch = make_batch(fleet, Kind.ISOLATE, {page: bits(1)}, zone, criticality)
+        message = batch_message("BatchApproval", batch, [[names[1]]], zone, fleet.domain)
+        signed = [("", bytes(o.sign_message(message).signature)) for o in people.operators]
+        with refused("GateBadBatch"):
+            args = (batch.abi(), [keys], halves(signed))
+            fleet.send("orderBatch", *args, sender=people.agent)
+    assert not any(fleet.view("isIsolated", key) for key in keys)
+
+
+# ---------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize("bad", ["order", "missing", "other", "hash of a part", "none"])
+def test_names_are_those_of_the_page(fleet: Gate, people: People, bad: str) -> None:
+    batch = make_batch(fleet, Kind.ISOLATE, {1: bits(2, 3)}, "fleet")
+    keys = names_of(fleet, batch)[0]
+    given = {
+        "order": [*keys[:30], keys[31], keys[30]],
+        "missing": keys[:-1],
+        "other": [*keys[:-1], name_key("fleet-0-0")],
+        "hash of a part": [keccak(b"".join(keys))],
+        "none": [],
+    }[bad]
+    signatures = halves(sign_batch(fleet, "BatchApproval", batch, *people.operators[:2]))
+    with refused("GateBadNames", 1):
+        fleet.send("orderBatch", batch.abi(), [given], signatures, sender=people.agent)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_there_is_a_list_of_names_for_each_page(fleet: Gate, people: People, count: int) -> None:
+    batch = make_batch(fleet, Kind.ISOLATE, {1: bits(2)}, "fleet")
+    signatures = halves(sign_batch(fleet, "BatchApproval", batch, *people.operators[:2]))
+    names = names_of(fleet, batch) * count
+    with refused("GateBadBatch"):
+        fleet.send("orderBatch", batch.abi(), names, signatures, sender=people.agent)
+
+
+def test_a_page_that_is_not_sealed_has_no_names(fleet: Gate) -> None:
+    fleet.govern("setAssets", [asset_entry("fleet-0-70", "fleet", 0, False)])
+    assert fleet.view("pageOf", FLEET, 0, 2)[3] is False
+    with refused("GateBadNames", 2):
+        order_batch(fleet, Kind.ISOLATE, {2: bits(0)}, "fleet")
+    order_batch(fleet, Kind.ISOLATE, {1: bits(0)}, "fleet")
+    seal(fleet, "fleet", 0, 2)
+    fleet.told("PageSealed", zone=FLEET, criticality=0, page=2)
+    order_batch(fleet, Kind.ISOLATE, {2: bits(0, 6)}, "fleet")
+    assert isolated(fleet) == {32, 64}
+    assert fleet.view("isIsolated", name_key("fleet-0-70"))
+
+
+@pytest.mark.parametrize("bad", ["fewer", "more", "swapped", "none", "beyond", "zone"])
+def test_a_page_is_sealed_with_its_own_keys(fleet: Gate, people: People, bad: str) -> None:
+    keys = [name_key(f"fleet-0-{place}") for place in range(64, 70)]
+    zone, page, given = {
+        "fewer": (FLEET, 2, keys[:-1]),
+        "more": (FLEET, 2, [*keys, name_key("web")]),
+        "swapped": (FLEET, 2, [keys[1], keys[0], *keys[2:]]),
+        "none": (FLEET, 2, []),
+        "beyond": (FLEET, 3, keys),
+        "zone": (name_key("nowhere"), 0, keys),
+    }[bad]
+    with refused("RegistryBadPage", page):
+        fleet.send("sealPage", zone, 0, page, given, sender=people.stranger)
+
+
+def test_a_sealed_page_stays_sealed_until_it_grows(fleet: Gate) -> None:
+    fleet.govern("removeTarget", 1, name_key("fleet-0-3"))
+    assert fleet.view("pageOf", FLEET, 0, 0) == (WHOLE & ~bits(3), 0, 0, True)
+    fleet.govern("setAssets", [asset_entry("fleet-0-3", "fleet", 0, False)])
+    assert fleet.view("assetOf", name_key("fleet-0-3"))[5] == 70
+    assert [fleet.view("pageOf", FLEET, 0, page)[3] for page in range(3)] == [True, True, False]
+    seal(fleet, "fleet", 0, 0)  # its keys are those it always had
+    order_batch(fleet, Kind.ISOLATE, {0: bits(4)}, "fleet")
+    assert isolated(fleet) == {4}
+
+
+# ---------------------------------------------------------------- one batch at a time
+
+
+def test_a_superset_takes_a_page_over(fleet: Gate) -> None:
+    order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2), 1: bits(5)}, "fleet", ttl=600)
+    fleet.evm.advance(1)
+    order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2, 3)}, "fleet", ttl=600)
+    assert isolated(fleet) == {1, 2, 3, 37}
+    assert counted(fleet) == (4, 4)
+    assert fleet.view("pageOf", FLEET, 0, 0)[2] == fleet.evm.now + 600
+    assert fleet.view("pageOf", FLEET, 0, 1)[2] == fleet.evm.now + 599
+
+
+@pytest.mark.parametrize(("places", "ttl"), [((1, 3), 600), ((2,), 600), ((1, 2, 3), 598)])
+def test_a_live_page_is_never_cut_short_or_down(
+    fleet: Gate, places: tuple[int, ...], ttl: int
+) -> None:
+    order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2)}, "fleet", ttl=600)
+    fleet.evm.advance(1)
+    with refused("GatePageTaken", 0):
+        order_batch(fleet, Kind.ISOLATE, {0: bits(*places)}, "fleet", ttl=ttl)
+    assert isolated(fleet) == {1, 2}
+
+
+def test_a_batch_is_whole_or_not_at_all(fleet: Gate) -> None:
+    order_batch(fleet, Kind.ISOLATE, {1: bits(1, 2)}, "fleet")
+    with refused("GatePageTaken", 1):
+        order_batch(fleet, Kind.ISOLATE, {0: bits(1), 1: bits(1), 2: bits(1)}, "fleet")
+    assert isolated(fleet) == {33, 34}
+    assert counted(fleet) == (2, 2)
+
+
+def test_what_ended_makes_room(fleet: Gate) -> None:
+    order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2)}, "fleet", ttl=60)
+    fleet.evm.advance(60)
+    order_batch(fleet, Kind.ISOLATE, {0: bits(3)}, "fleet", ttl=1)
+    assert isolated(fleet) == {3}
+    assert counted(fleet) == (1, 1)
+
+
+# ---------------------------------------------------------------- end
+
+
+def test_operators_release_a_batch(fleet: Gate, people: People) -> None:
+    batch = order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2), 1: WHOLE}, "fleet")
+    signatures = sign_batch(fleet, "BatchRelease", batch, *people.operators[2:4])
+    args = (batch.abi(), names_of(fleet, batch), signatures)
+    fleet.send("releaseBatch", *args, sender=people.stranger)
+    fleet.told("BatchReleased", id=batch.id(fleet.domain), signatures=signatures)
+    assert isolated(fleet) == set()
+    assert counted(fleet) == (0, 0)
+    with refused("GateWrongStatus", batch.id(fleet.domain), STATUS.index("EXPIRED")):
+        fleet.send("releaseBatch", *args, sender=people.stranger)
+
+
+def test_a_release_spares_the_pages_that_another_batch_took(fleet: Gate, people: People) -> None:
+    first = order_batch(fleet, Kind.ISOLATE, {0: bits(1), 1: bits(1)}, "fleet")
+    second = order_batch(fleet, Kind.ISOLATE, {1: bits(1, 2)}, "fleet")
+    release_batch(fleet, first, *people.operators[:2])
+    assert isolated(fleet) == {33, 34}
+    assert counted(fleet) == (2, 2)
+    with refused("GateWrongStatus", first.id(fleet.domain), STATUS.index("EXPIRED")):
+        release_batch(fleet, first, *people.operators[:2])
+    release_batch(fleet, second, *people.operators[:2])
+    assert counted(fleet) == (0, 0)
+
+
+def test_a_batch_that_ended_is_not_released(fleet: Gate, people: People) -> None:
+    batch = order_batch(fleet, Kind.ISOLATE, {0: bits(1)}, "fleet", ttl=60)
+    fleet.evm.advance(60)
+    with refused("GateWrongStatus", batch.id(fleet.domain), STATUS.index("EXPIRED")):
+        release_batch(fleet, batch, *people.operators[:2])
+
+
+@pytest.mark.parametrize("change", ["targets", "ttl", "evidence", "nonce"])
+def test_a_release_ends_no_more_than_it_names(fleet: Gate, people: People, change: str) -> None:
+    """Another batch of the same agent and nonce is not the one that was ordered."""
+    batch = order_batch(fleet, Kind.ISOLATE, {0: WHOLE}, "fleet")
+    other = {
+        "targets": (bits(7),),
+        "ttl": batch.ttl - 1,
+        "evidence": b"\x09" * 32,
+        "nonce": batch.nonce + 2**32,
+    }[change]
+    forged = replace(batch, **{change: other})
+    with refused("GateWrongStatus", forged.id(fleet.domain), STATUS.index("EXPIRED")):
+        release_batch(fleet, forged, *people.operators[:2])
+    assert len(isolated(fleet)) == 32
+
+
+def test_pages_are_settled_by_anyone_once_they_ended(fleet: Gate, people: People) -> None:
+    order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2), 1: WHOLE}, "fleet", ttl=60)
+    fleet.evm.advance(59)
+    with refused("GateNotEnded", (1).to_bytes(32)):
+        fleet.send("settlePages", FLEET, 0, [1], sender=people.stranger)
+    fleet.evm.advance(1)
+    fleet.send("settlePages", FLEET, 0, [1], sender=people.stranger)
+    fleet.told("PageSettled", zone=FLEET, criticality=0, page=1)
+    assert counted(fleet) == (2, 2)
+    with refused("GateNotEnded", (1).to_bytes(32)):
+        fleet.send("settlePages", FLEET, 0, [0, 1], sender=people.stranger)
+    fleet.send("settlePages", FLEET, 0, [0], sender=people.stranger)
+    assert counted(fleet) == (0, 0)
+
+
+@pytest.mark.parametrize(("zone", "criticality"), [("fleet", 1), ("fleet", 255), ("nowhere", 0)])
+def test_where_nothing_is_ordered_nothing_is_settled(
+    fleet: Gate, people: People, zone: str, criticality: int
+) -> None:
+    with refused("GateNotEnded", bytes(32)):
+        fleet.send("settlePages", name_key(zone), criticality, [0], sender=people.stranger)
+
+
+# ---------------------------------------------------------------- members
+
+
+def test_pools_and_the_protected_are_in_no_batch(fleet: Gate) -> None:
+    fleet.govern("setPool", "controllers", 0)
+    fleet.govern("setAssets", [asset_entry("dc", "fleet", 0, False, "controllers")])
+    fleet.govern("setAssets", [asset_entry("fleet-0-65", "fleet", 0, True)])
+    seal(fleet, "fleet", 0, 2)
+    assert fleet.view("pageOf", FLEET, 0, 2)[0] == bits(0, 2, 3, 4, 5)
+    for place in (1, 6):
+        with refused("GateRefused", REASON.index("PROTECTED_TARGET")):
+            order_batch(fleet, Kind.ISOLATE, {2: bits(0, place)}, "fleet")
+    fleet.govern("setAssets", [asset_entry("fleet-0-65", "fleet", 0, False)])
+    order_batch(fleet, Kind.ISOLATE, {2: bits(0, 1)}, "fleet")
+    assert isolated(fleet) == {64, 65}
+
+
+def test_the_removed_are_in_no_batch(fleet: Gate) -> None:
+    fleet.govern("removeTarget", 1, name_key("fleet-0-0"))
+    with refused("GateRefused", REASON.index("PROTECTED_TARGET")):
+        order_batch(fleet, Kind.ISOLATE, {0: WHOLE}, "fleet")
+    order_batch(fleet, Kind.ISOLATE, {0: WHOLE & ~1}, "fleet")
+    assert isolated(fleet) == set(range(1, 32))
+
+
+def test_a_page_without_a_place_is_refused(fleet: Gate, people: People) -> None:
+    with refused("GateRefused", REASON.index("PROTECTED_TARGET")):
+        put_batch(fleet, make_batch(fleet, Kind.ISOLATE, {0: 0}, "fleet"), *people.operators[:2])
+
+
+def test_an_asset_that_a_batch_holds_stays_where_it_is(fleet: Gate, people: People) -> None:
+    batch = order_batch(fleet, Kind.ISOLATE, {0: bits(3)}, "fleet", ttl=60)
+    key = name_key("fleet-0-3")
+    moves = [("setAssets", [asset_entry("fleet-0-3", "core", 0, False)]), ("removeTarget", 1, key)]
+    for now_or_after in (0, 60):
+        fleet.evm.advance(now_or_after)
+        for function, *args in moves:
+            with refused("RegistryOrdered", key):
+                fleet.govern(function, *args)
+    fleet.govern("setAssets", [asset_entry("fleet-0-3", "fleet", 0, True)])  # it may be protected
+    fleet.send("settlePages", FLEET, 0, [0], sender=people.stranger)
+    fleet.govern("setAssets", [asset_entry("fleet-0-3", "core", 0, False)])
+    assert fleet.view("zoneOf", FLEET)[1:] == (69, 0)
+    assert batch.nonce < next(fleet.nonces)
+
+
+# ---------------------------------------------------------------- two orders on one asset
+
+
+def test_an_asset_may_be_held_by_two_orders(fleet: Gate, people: People) -> None:
+    key = name_key("fleet-0-1")
+    single = fleet.order(Kind.ISOLATE, "fleet-0-1", ttl=300)
+    batch = order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2)}, "fleet", ttl=600)
+    assert counted(fleet) == (3, 3)
+    assert fleet.view("orderedUntil", 1, key) == fleet.evm.now + 600
+    assert fleet.status(single) == "LIVE"
+    signatures = fleet.sign("Release", single, *people.operators[:2])
+    fleet.send("release", single.abi(), signatures, sender=people.stranger)
+    assert counted(fleet) == (2, 2)
+    assert fleet.view("isIsolated", key)
+    release_batch(fleet, batch, *people.operators[:2])
+    assert not fleet.view("isIsolated", key)
+    assert counted(fleet) == (0, 0)
+
+
+def test_the_end_of_a_batch_leaves_the_longer_order(fleet: Gate, people: People) -> None:
+    key = name_key("fleet-0-1")
+    fleet.order(Kind.ISOLATE, "fleet-0-1", ttl=600)
+    batch = order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2)}, "fleet", ttl=300)
+    assert fleet.view("orderedUntil", 1, key) == fleet.evm.now + 600
+    release_batch(fleet, batch, *people.operators[:2])
+    assert isolated(fleet) == {1}
+    assert counted(fleet) == (1, 1)
