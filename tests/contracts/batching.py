@@ -14,11 +14,18 @@ from policies.actions import Kind, network_key
 from responder.chain.proposal import Batch, batch_message, name_key, network_text
 
 PAGE = 32  # places
+CHUNK = 256  # assets in a call
+
+NETWORKS = ["203.0.113.1/32", "203.0.113.2/32", "2001:db8:2::1/128"]
+WIDE = ["2001:db8:2::/64", "203.0.113.0/24"]
 
 __all__ = [
+    "BATCHES",
+    "NETWORKS",
     "PAGE",
     "bits",
     "make_batch",
+    "named",
     "names_of",
     "order_batch",
     "page_key",
@@ -34,6 +41,15 @@ __all__ = [
 
 def bits(*places: int) -> int:
     return sum(1 << place for place in places)
+
+
+# By name: kind, targets, zone, criticality. For a gate whose zone `fleet` has 70 assets.
+BATCHES: dict[str, tuple[Kind, Any, str, int]] = {
+    "networks": (Kind.BLOCK, NETWORKS, "", 0),
+    "wide networks": (Kind.BLOCK, WIDE, "", 1),
+    "credentials": (Kind.REVOKE, ["ssh:deploy", "ssh:api"], "", 1),
+    "pages": (Kind.ISOLATE, {0: bits(1, 2), 1: (1 << 32) - 1, 2: bits(5)}, "fleet", 0),
+}
 
 
 def roster(gate: Gate, zone: str, criticality: int) -> dict[int, str]:
@@ -63,7 +79,8 @@ def populate(gate: Gate, zone: str, count: int, criticality: int = 0, pool: str 
     first = len(roster(gate, zone, criticality))
     names = [f"{zone}-{criticality}-{place}" for place in range(first, first + count)]
     entries = [asset_entry(name, zone, criticality, False, pool) for name in names]
-    gate.govern("setAssets", entries)
+    for start in range(0, count, CHUNK):
+        gate.govern("setAssets", entries[start : start + CHUNK])
     for page in range(first // PAGE, (first + count - 1) // PAGE + 1):
         seal(gate, zone, criticality, page)
     return names
@@ -101,6 +118,12 @@ def _word(kind: Kind, target: str | int) -> int:
     if isinstance(target, int):
         return target
     return network_key(target) if kind is Kind.BLOCK else int.from_bytes(name_key(target))
+
+
+def named(gate: Gate, name: str, **other: Any) -> Batch:
+    """One of the batches above."""
+    kind, targets, zone, criticality = BATCHES[name]
+    return make_batch(gate, kind, targets, zone, criticality, **other)
 
 
 def texts_of(gate: Gate, batch: Batch) -> list[list[str]]:

@@ -10,6 +10,7 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "scripts")]
 
+from batching import populate  # noqa: E402
 from scene import (  # noqa: E402
     Gate,
     People,
@@ -18,6 +19,8 @@ from scene import (  # noqa: E402
     configure,
     make_gate,
 )
+
+from policies.actions import Kind  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +43,16 @@ def bare_gate(people: People) -> Gate:
 @pytest.fixture
 def gate(bare_gate: Gate) -> Gate:
     return configure(bare_gate)
+
+
+@pytest.fixture
+def many(gate: Gate) -> Gate:
+    """With 70 assets of a zone `fleet`, and a second credential of criticality 1."""
+    gate.rule(Kind.ISOLATE, 0, budget=4000, live=4000)
+    gate.zone("fleet")
+    populate(gate, "fleet", 70)
+    gate.govern("setCredentials", [("ssh:api", "robots", 1, False)])
+    return gate
 
 
 @pytest.fixture(scope="session")
