@@ -10,20 +10,29 @@ import contextlib
 import json
 import secrets
 import stat
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import get_args
+from typing import Any, Literal, get_args
 
 from eth_account import Account
 from eth_account.messages import SignableMessage
 from eth_account.signers.local import LocalAccount
 from eth_utils.address import is_checksum_address, to_checksum_address
 
-from responder.chain.proposal import Decision, signer_of
+from responder.chain.proposal import (
+    Domain,
+    message_digest,
+    model_message,
+    resume_message,
+    signer_of,
+)
 from responder.errors import Permanent
 from responder.files import write_atomically
 
-__all__ = ["Inbox", "Slip", "load_key", "new_key", "sign", "signed_by"]
+__all__ = ["Activation", "Inbox", "Slip", "load_key", "new_key", "sign", "signed_by"]
+
+SlipDecision = Literal["Approval", "Rejection", "Release", "ModelActivation", "Resume"]
 
 _MAX_SLIP = 20_000  # bytes
 
@@ -92,21 +101,70 @@ def signed_by(signer: str, message: SignableMessage, signature: bytes) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Slip:
-    """One operator's signed decision on one proposal, on its way to the chain."""
+class Activation:
+    """What operators sign to make the gate take a model's proposals."""
 
-    decision: Decision
-    proposal: str  # id, hex
+    model: bytes
+    card: bytes  # SHA-256 of the model card
+    revision: int  # one more than the model's last
+    deadline: int  # Unix seconds
+
+    def message(self, domain: Domain) -> SignableMessage:
+        return model_message(self.model, self.card, self.revision, self.deadline, domain)
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """One operator's signed decision, on its way to the chain."""
+
+    decision: SlipDecision
+    subject: str  # hex: id of the proposal; of other decisions the digest that was signed
     operator: str
     signature: str  # hex
+    terms: Mapping[str, Any] = field(default_factory=dict)  # of other decisions: what is signed
+
+    @staticmethod
+    def on(terms: Activation | int, account: LocalAccount, domain: Domain) -> Slip:
+        """Signs the activation of a model, or the end of a pause by its number."""
+        decision: SlipDecision
+        if isinstance(terms, Activation):
+            decision, message = "ModelActivation", terms.message(domain)
+            stored = {k: v.hex() if isinstance(v, bytes) else v for k, v in asdict(terms).items()}
+        else:
+            decision, message, stored = "Resume", resume_message(terms, domain), {"pause": terms}
+        subject, signature = message_digest(message).hex(), sign(account, message).hex()
+        return Slip(decision, subject, str(account.address), signature, stored)
 
     @property
     def name(self) -> str:
-        return f"{self.proposal}-{self.decision}-{self.operator}.json"
+        return f"{self.subject}-{self.decision}-{self.operator}.json"
 
     @property
     def signature_bytes(self) -> bytes:
         return bytes.fromhex(self.signature)
+
+    def about(self) -> Activation | int | None:
+        """What is signed besides proposals: a model's activation, or the end of a pause by its
+        number. Raises ValueError, KeyError, TypeError or AttributeError for malformed terms.
+        """
+        if self.decision == "Resume":
+            return _whole(self.terms["pause"])
+        if self.decision != "ModelActivation":
+            if self.terms:
+                raise ValueError("a decision on a proposal has no terms")
+            return None
+        model, card = (bytes.fromhex(self.terms[name]) for name in ("model", "card"))
+        if len(model) != 32 or len(card) != 32:
+            raise ValueError("model and card have 32 bytes each")
+        return Activation(
+            model, card, _whole(self.terms["revision"]), _whole(self.terms["deadline"])
+        )
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 32:
+        raise ValueError(f"{value!r} is no number of 32 bits")
+    return value
 
 
 class Inbox:
@@ -155,14 +213,15 @@ def _read(path: Path) -> Slip:
             raise ValueError("too large")
         data = json.loads(path.read_text("utf-8"))
         slip = Slip(**data)
-        if slip.decision not in get_args(Decision):
+        if slip.decision not in get_args(SlipDecision):
             raise ValueError("unknown decision")
+        slip.about()
         if not is_checksum_address(slip.operator):
             raise ValueError("its operator is not a checksummed address")
-        if len(bytes.fromhex(slip.proposal)) != 32 or not slip.signature_bytes:
+        if len(bytes.fromhex(slip.subject)) != 32 or not slip.signature_bytes:
             raise ValueError("bad id or signature")
         if slip.name != path.name:
             raise ValueError("its name does not fit its content")
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Permanent(f"{path.name} is not a signed decision: {error}") from error
     return slip

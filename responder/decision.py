@@ -26,8 +26,9 @@ from policies.observation import (
 )
 from policies.picture import Entity, Picture
 from policies.policy import NOTHING, Mask, Policy, Scores, choose
-from responder.chain.ledger import Case, Ledger, Status
+from responder.chain.ledger import Ledger
 from responder.chain.proposal import target_key
+from responder.chain.records import OPEN, Case, Hold, Status
 
 __all__ = ["Decision", "conditions", "decide", "standings"]
 
@@ -56,20 +57,30 @@ def standings(
         last[(case.proposal.kind, case.proposal.target)] = case
     found = {}
     for entity in entities:
-        key = (entity.kind, target_key(entity.kind, entity.id))
-        if key not in last:
+        target = (entity.kind, target_key(entity.kind, entity.id))
+        asked_for, hold = last.get(target), ledger.live_hold(*target, now)
+        if asked_for is None and hold is None:
             continue
-        case = last[key]
-        status = ledger.status(case, now)
-        asked = max([case.proposed_at, *(v.time for v in case.rejections.values())])
-        live = status is Status.LIVE
+        status = ledger.status(asked_for, now) if asked_for else Status.NONE
+        asked = _asked(asked_for) if asked_for else 0
         found[entity] = Standing(
-            ordered=live,
-            ordered_left=(case.until - now) / max(1, case.proposal.ttl) if live else 0.0,
-            pending=status in (Status.PENDING, Status.READY),
-            refused=status in _REFUSED and now < max(asked, case.released_at or 0) + COOL_DOWN,
+            ordered=hold is not None,
+            ordered_left=_left(hold, now) if hold else 0.0,
+            pending=status in OPEN,
+            refused=status in _REFUSED and now < asked + COOL_DOWN,
         )
     return found
+
+
+def _left(hold: Hold, now: float) -> float:
+    """Share of an order's time that is left."""
+    return (hold.until - now) / max(1, hold.until - hold.executed_at)
+
+
+def _asked(case: Case) -> int:
+    """When it was asked for last, or refused."""
+    refused = [vote.time for vote in case.rejections.values()]
+    return max([case.proposed_at, *refused, case.released_at or 0])
 
 
 def conditions(ledger: Ledger, agent: str, now: float) -> Conditions:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from eth_abi.exceptions import EncodingError
+
+from responder.chain.merkle import Receipt, Tree
 from responder.errors import Permanent
 from responder.files import write_atomically
 
@@ -71,6 +75,33 @@ class EvidenceStore:
         bundle: dict[str, Any] = json.loads(data)
         return bundle
 
+    def put_receipts(self, receipts: Sequence[Receipt]) -> bytes:
+        """Stores the leaves of a Merkle tree and returns its root, under which they are found."""
+        root = Tree(receipts).root
+        leaves = [
+            [r.order.hex(), r.target.hex(), r.enforcer, r.outcome, r.digest.hex()] for r in receipts
+        ]
+        write_atomically(self._leaves(root), canonical({"receipts": leaves}))
+        return root
+
+    def receipts_under(self, root: bytes) -> list[Receipt]:
+        """The leaves under a root, checked. Raises EvidenceMissing or EvidenceAltered."""
+        path = self._leaves(root)
+        try:
+            stored = json.loads(path.read_bytes())["receipts"]
+            receipts = [_receipt(*fields) for fields in stored]
+            whole = bool(receipts) and Tree(receipts).root == root
+        except FileNotFoundError:
+            where = self._directory
+            raise EvidenceMissing(f"receipts under {root.hex()} are not in {where}") from None
+        except OSError as error:
+            raise Permanent(f"cannot read receipts {path}: {error.strerror}") from error
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError, EncodingError):
+            whole = False
+        if not whole:
+            raise EvidenceAltered(f"receipts {path} were altered: they have another root")
+        return receipts
+
     def verify(self, key: bytes) -> bool:
         """Whether the bundle is here and unaltered."""
         try:
@@ -79,7 +110,15 @@ class EvidenceStore:
             return False
         return True
 
+    def _leaves(self, root: bytes) -> Path:
+        return self._directory / f"{root.hex()}.receipts.json"
+
     def _path(self, key: bytes) -> Path:
         if len(key) != 32:
             raise Permanent(f"an evidence hash has 32 bytes, not {len(key)}")
         return self._directory / f"{key.hex()}.json"
+
+
+def _receipt(order: str, target: str, enforcer: str, outcome: int, digest: str) -> Receipt:
+    parts = (bytes.fromhex(order), bytes.fromhex(target), enforcer, outcome, bytes.fromhex(digest))
+    return Receipt(*parts)

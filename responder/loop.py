@@ -12,32 +12,31 @@ from __future__ import annotations
 import logging
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.base import BaseScheduler
 from apscheduler.schedulers.blocking import BlockingScheduler
 
+from policies.actions import Kind
 from policies.inventory import Inventory
 from policies.picture import Picture
 from policies.policy import Policy
-from responder.approvals import Inbox, Slip, signed_by
-from responder.chain.client import GateClient, Refused
-from responder.chain.ledger import OPEN, Case, Ledger, ReceiptEntry, Role, Status
-from responder.chain.proposal import (
-    Proposal,
-    decision_message,
-    message_digest,
-    target_key,
-)
+from responder.approvals import Inbox
+from responder.chain.client import GateClient, for_each
+from responder.chain.ledger import Ledger
+from responder.chain.proposal import Proposal, target_key
+from responder.chain.records import Order as LedgerOrder
 from responder.clock import Clock
 from responder.decision import Decision, conditions, decide, standings
 from responder.enforcers.base import Enforcer, Order
-from responder.enforcers.reconcile import Outcome, Result, reconcile
+from responder.enforcers.reconcile import Outcome, reconcile
 from responder.errors import CountersignError, Permanent, Temporary
 from responder.evidence import EvidenceStore
+from responder.receipts import Receipts
+from responder.relay import Relay
 from responder.sensors import Feed, Position, Tail, parser
 from responder.settings import Settings
 from responder.store import Cache
@@ -45,8 +44,6 @@ from responder.store import Cache
 __all__ = ["Clients", "LedgerClock", "Responder", "run"]
 
 log = logging.getLogger(__name__)
-
-_T = TypeVar("_T")
 
 _RECENT_ALERTS = 400  # kept for evidence bundles
 _LINES_PER_TICK = 20_000
@@ -89,14 +86,14 @@ class Responder:
         self._settings, self._inventory, self._policy = settings, inventory, policy
         self._clients, self._enforcer, self._cache = clients, enforcer, cache
         self._evidence = EvidenceStore(settings.evidence)
-        self._inbox = Inbox(settings.inbox)
         domain = clients.agent.domain
         self.ledger = Ledger(domain)  # the head: what is under way
         self.final = Ledger(domain) if settings.confirmations else self.ledger  # what is obeyed
+        self._relay = Relay(clients.relayer, Inbox(settings.inbox), self.ledger)
+        self._receipts = Receipts(clients.enforcer, self._evidence, self.ledger)
         self._clock: Clock = clock or LedgerClock(self.ledger)
         self._complaints: dict[str, str] = {}
         self._nonce = 0
-        self._sent = 0
         self._read = 0
         self._decided_at = -1.0
         self._recent: deque[dict[str, Any]] = deque(maxlen=_RECENT_ALERTS)
@@ -107,7 +104,8 @@ class Responder:
 
     def tick(self) -> None:
         """One step. Never raises what a later tick could mend."""
-        self._sent = self._read = 0
+        self._read = 0
+        sent = self._transactions()
         synced = self._phase("chain", self._sync)
         now = self._clock.now()
         self._phase("feeds", lambda: self._ingest(now))
@@ -115,9 +113,16 @@ class Responder:
         self._phase("enforce", lambda: self._enforce(now, synced))
         if synced:
             self._phase("decide", lambda: self._decide(now))
-            self._phase("relay", lambda: self._relay(now))
-            self._phase("execute", lambda: self._execute(now))
-        self._phase("checkpoint", lambda: self._checkpoint(now))
+            self._phase("relay", lambda: self._relay.carry(now))
+            self._phase("execute", lambda: self._relay.execute(now))
+            self._phase("settle", lambda: self._relay.settle(now))
+            self._phase("receipts", lambda: self._answer(now))
+        idle = self._transactions() == sent
+        self._phase("checkpoint", lambda: self._checkpoint(now, idle))
+
+    def _transactions(self) -> int:
+        clients = self._clients
+        return sum(gate.sent for gate in (clients.agent, clients.relayer, clients.enforcer))
 
     def _phase(self, name: str, work: Callable[[], None]) -> bool:
         try:
@@ -160,10 +165,15 @@ class Responder:
         if now <= self._decided_at and not self._read:
             return
         model = self._policy.hash
-        if model not in self.ledger.models:
+        if not self.ledger.is_active(model):
             raise Permanent(
                 f"model {self._policy.name} ({model.hex()[:16]}...) is not active on the gate; "
-                "nothing is proposed until it is registered there"
+                "nothing is proposed until operators `countersign model approve` it"
+            )
+        if self.ledger.paused:
+            raise Temporary(
+                "a guardian paused the gate; nothing is proposed until operators "
+                "`countersign resume` it"
             )
         agent = self._clients.agent.address
         entities = [entity for entity, _ in self.picture.entities()]
@@ -180,7 +190,7 @@ class Responder:
         )
         self._decided_at = now
         try:
-            _each(decisions, lambda decision: self._propose(decision, now))
+            for_each(decisions, lambda decision: self._propose(decision, now))
         except Temporary:
             self._decided_at = -1.0  # not all of it was said
             raise
@@ -204,7 +214,6 @@ class Responder:
         )
         self._clients.agent.propose(proposal)
         self._nonce = proposal.nonce + 1  # this tick's proposals are not in the ledger yet
-        self._sent += 1
         log.info(
             "proposed %s %s (%s): %s",
             action.kind.name,
@@ -213,132 +222,36 @@ class Responder:
             "; ".join(decision.reasons),
         )
 
-    def _relay(self, now: float) -> None:
-        by_case: dict[bytes, list[Slip]] = {}
-        for slip in self._inbox.slips():
-            case = self.ledger.cases.get(bytes.fromhex(slip.proposal))
-            if case is None:
-                continue  # not mined here yet, or not ours: it waits
-            if self._settle(case, slip, now):
-                by_case.setdefault(case.id, []).append(slip)
-        _each(by_case.items(), lambda item: self._carry(self.ledger.cases[item[0]], item[1]))
-
-    def _settle(self, case: Case, slip: Slip, now: float) -> bool:
-        """Is this slip still to be carried? If not, it is filed away."""
-        votes = {"Approval": case.approvals, "Rejection": case.rejections}.get(slip.decision, {})
-        status = self.ledger.status(case, now)
-        wanted = {Status.LIVE} if slip.decision == "Release" else OPEN
-        done = status is Status.RELEASED if slip.decision == "Release" else slip.operator in votes
-        if done:
-            self._inbox.done(slip)
-            return False
-        reason = None
-        if status not in wanted:
-            reason = f"too late: the proposal is {status.name}"
-        elif not self.ledger.has_role(slip.operator, Role.OPERATOR):
-            reason = f"{slip.operator} is not an operator"
-        elif not self._verifies(case, slip):
-            reason = f"the signature is not {slip.operator}'s over this proposal's fields"
-        if reason is not None:
-            log.warning("%s on %s set aside: %s", slip.decision, case.id.hex()[:12], reason)
-            self._inbox.refuse(slip, reason)
-        return reason is None
-
-    def _verifies(self, case: Case, slip: Slip) -> bool:
-        message = decision_message(slip.decision, case.proposal, case.words, self.ledger.domain)
-        gate, signature = self._clients.relayer, slip.signature_bytes
-        return signed_by(slip.operator, message, signature) or gate.is_valid_signature(
-            slip.operator, message_digest(message), signature, self.ledger.block.number
-        )
-
-    def _carry(self, case: Case, slips: Sequence[Slip]) -> None:
-        relayer = self._clients.relayer
-        for decision, send in (
-            ("Approval", relayer.approve_by_sig),
-            ("Rejection", relayer.reject_by_sig),
-            ("Release", relayer.release),
-        ):
-            signatures = [(s.operator, s.signature_bytes) for s in slips if s.decision == decision]
-            short = decision == "Release" and len(signatures) < self.ledger.limits.release_quorum
-            if not signatures or short:
-                continue
-            try:
-                send(case.proposal, signatures)
-                self._sent += 1
-            except Refused as error:
-                if error.error not in ("GateAlreadyVoted", "GateWrongStatus"):
-                    raise
-                log.debug("already settled: %s", error)  # the next sync shows how
-            if decision == "Approval":
-                self._execute_if_ready(case, len(signatures))
-
-    def _execute_if_ready(self, case: Case, fresh: int) -> None:
-        """Saves a tick where these approvals complete the quorum; `_execute` would find it too."""
-        if self.ledger.current(case.approvals) + fresh >= max(1, self.ledger.needed(case)):
-            self._try_execute(case)
-
-    def _execute(self, now: float) -> None:
-        cases = self.ledger.open_cases(now)
-        ready = [c for c in cases if self.ledger.status(c, now) is Status.READY]
-        _each(ready, self._try_execute)
-
-    def _try_execute(self, case: Case) -> None:
-        self._clients.relayer.execute(case.proposal)
-        self._sent += 1
-
     def _enforce(self, now: float, synced: bool) -> None:
         if self.final.block.number < 0:
             raise Temporary("no containment is known yet; what is enforced stays as it is")
-        desired = [self._order(case) for case in self.final.containment(now)]
-        stated = self._stated()
-        known = {case_id: Outcome(receipt.outcome) for case_id, receipt in stated.items()}
+        desired = [self._order(order) for order in self.final.containment(now)]
+        stated = self._receipts.stated()
+        known = {subject: Outcome(receipt.outcome) for subject, receipt in stated.items()}
         results = reconcile(self._enforcer, desired, now, known)
         if synced:  # else what was stated already is not known for certain
-            _each([r for r in results if self._is_news(r, stated.get(r.order_id))], self._state)
+            self._receipts.state(results, stated)
 
-    def _is_news(self, result: Result, last: ReceiptEntry | None) -> bool:
-        """To be stated: not what was stated last, and of a target's last order."""
-        if last and (last.outcome, last.digest) == (result.outcome, result.digest):
-            return False
-        return self.ledger.cases[result.order_id].superseded_at is None
-
-    def _state(self, result: Result) -> None:
-        self._evidence.put(result.readback)  # so that the receipt can be checked later
-        proposal = self.ledger.cases[result.order_id].proposal
-        self._clients.enforcer.file_receipt(proposal, int(result.outcome), result.digest)
-        self._sent += 1
-        case = result.order_id.hex()[:12]
-        log.info("receipt %s for %s: %s", result.outcome.name, case, result.detail)
-
-    def _stated(self) -> dict[bytes, ReceiptEntry]:
-        """Our own last receipt for each order: another enforcer's says nothing of our point."""
-        ours = self._clients.enforcer.address
-        return {
-            case.id: receipt
-            for case in self.ledger.cases.values()
-            for receipt in case.receipts
-            if receipt.enforcer == ours
-        }
-
-    def _order(self, case: Case) -> Order:
-        index = (
-            self._inventory.asset_index(case.words.target)
-            if case.proposal.kind.name == "ISOLATE"
-            else None
-        )
+    def _order(self, order: LedgerOrder) -> Order:
+        name = order.words.target
+        index = self._inventory.asset_index(name) if order.kind is Kind.ISOLATE else None
         addresses = () if index is None else self._inventory.assets[index].addresses
-        return Order(case.id, case.proposal.kind, case.words.target, float(case.until), addresses)
+        return Order(order.subject, order.kind, name, float(order.until), addresses)
+
+    def _answer(self, now: float) -> None:
+        self._receipts.show_missed()
+        self._receipts.report_missing(self._clients.relayer, now)
 
     # ------------------------------------------------------------ cache
 
-    def _checkpoint(self, now: float) -> None:
+    def _checkpoint(self, now: float, idle: bool) -> None:
         documents: dict[str, Any] = {
             "heartbeat": {
                 "time": now,
                 "pid": os.getpid(),
                 "alerts": self._alerts,
                 "positions": [f.position and asdict(f.position) for f in self._feeds],
-                "idle": not self._sent,
+                "idle": idle,
                 "complaints": self._complaints,
             }
         }
@@ -375,18 +288,6 @@ class Responder:
 
     def _feed_names(self) -> list[str]:
         return [f"{f.format}:{f.path}" for f in self._settings.feeds]
-
-
-def _each(items: Iterable[_T], work: Callable[[_T], None]) -> None:
-    """Does the work for every item, though the gate refuses some; the first refusal is raised."""
-    first: Refused | None = None
-    for item in items:
-        try:
-            work(item)
-        except Refused as error:
-            first = first or error
-    if first is not None:
-        raise first
 
 
 def run(responder: Responder, tick: float, watch: Callable[[], bool] = lambda: True) -> None:

@@ -6,9 +6,9 @@ gate's hash chain.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
 from eth_abi.abi import decode
@@ -21,13 +21,15 @@ from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception
 from web3.types import Nonce, TxParams
 
 from policies.actions import Kind
-from responder.chain.deployment import Manifest
 from responder.chain.events import Event, artifact, decode_log
+from responder.chain.manifest import Manifest
 from responder.chain.merkle import Receipt
 from responder.chain.proposal import Batch, Domain, Lease, Proposal, compact
 from responder.errors import Permanent, Temporary
 
-__all__ = ["Block", "GateClient", "Refused"]
+__all__ = ["Block", "GateClient", "Refused", "for_each"]
+
+_T = TypeVar("_T")
 
 _LOG_RANGE = 5_000  # blocks per request; public nodes refuse much more
 _RECEIPT_SECONDS = 60
@@ -75,6 +77,7 @@ class GateClient:
         self._account = account
         self.address = "" if account is None else str(account.address)  # whom it sends as
         self._confirmations = confirmations
+        self.sent = 0  # transactions that were mined
         self.domain = Domain(manifest.chain_id, self._gate.address)
         self.first_block = manifest.block
 
@@ -311,6 +314,7 @@ class GateClient:
                 raise Temporary(f"{name} was not mined within {_RECEIPT_SECONDS} s") from error
         if receipt["status"] != 1:
             raise Temporary(f"{name} was mined but reverted; the state changed in between")
+        self.sent += 1
         return bytes(sent)
 
     def _nonce(self, sender: ChecksumAddress) -> Nonce:
@@ -337,6 +341,18 @@ class _Rpc:
             ) from error
         if isinstance(error, Web3Exception | ValueError | LookupError | TypeError | AttributeError):
             raise Permanent(f"the node at {self._url} answered with an error: {error}") from error
+
+
+def for_each(items: Iterable[_T], work: Callable[[_T], object]) -> None:
+    """Does the work for every item, though the gate refuses some; the first refusal is raised."""
+    first: Refused | None = None
+    for item in items:
+        try:
+            work(item)
+        except Refused as error:
+            first = first or error
+    if first is not None:
+        raise first
 
 
 def _refused(call: str, error: ContractLogicError) -> Refused:

@@ -63,6 +63,7 @@ class Folding(Registry):
         self.models: dict[bytes, ModelEntry] = {}
         self.paused = False
         self.pauses = 0  # the number of the last one
+        self.receipts: list[ReceiptEntry] = []  # of all orders; each is with its case too
         self.roots: dict[bytes, RootEntry] = {}
         self.missed: dict[Subject, str] = {}  # receipts that were reported missing, and by whom
         self._used: dict[str, tuple[int, Counter[tuple[Kind, int]]]] = {}  # agent -> window, cells
@@ -98,9 +99,24 @@ class Folding(Registry):
         number = int.from_bytes(subject.target) >> _PAGE_NUMBER
         return self.pages[batch.zone, batch.criticality, number]
 
-    def page_target(self, page: Page, bits: int) -> bytes:
-        """A page as a batch's `targets` and receipts name it."""
-        return (page[2] << _PAGE_NUMBER | bits).to_bytes(32)
+    def place_of(self, subject: Subject) -> tuple[Kind, str]:
+        """Kind of what was ordered, and its zone: what an enforcer's scope is about."""
+        case = self.cases.get(subject.order)
+        if case is not None:
+            return case.proposal.kind, case.words.zone
+        batch = self.batches[subject.order]
+        return batch.batch.kind, batch.zone
+
+    def page_subject(self, page: Page, order: bytes) -> Subject:
+        """What receipts about a batch's orders on a page are about."""
+        targets = self.batches[order].batch.targets
+        target = next(t for t in targets if t >> _PAGE_NUMBER == page[2])
+        return Subject(order, target.to_bytes(32))
+
+    def ttl_of(self, order: bytes) -> int:
+        """Seconds for which a proposal or batch asked."""
+        case = self.cases.get(order)
+        return case.proposal.ttl if case else self.batches[order].batch.ttl
 
     def ordered_on(self, page: Page) -> list[bytes]:
         """Assets that count by a batch order on this page."""
@@ -350,6 +366,7 @@ class Folding(Registry):
         entry = ReceiptEntry(subject, who, outcome, digest, event.time, root)
         owner = self.cases.get(order) or self.batches[order]
         owner.receipts.append(entry)
+        self.receipts.append(entry)
         self.hold_of(subject).receipted = True
 
     def _on_ReceiptsFiled(self, event: Event, args: Any) -> None:

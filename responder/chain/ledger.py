@@ -23,6 +23,7 @@ from responder.chain.proposal import Domain, network_text
 from responder.chain.records import (
     OPEN,
     Case,
+    Hold,
     LeaseEntry,
     Order,
     Role,
@@ -175,20 +176,20 @@ class Ledger(Folding):
                 made.append(Order(Subject(hold.order, key), kind, key, words, hold.until))
         for page, hold in self.pages.items():
             if now < hold.until:
-                subject = Subject(hold.order, self.page_target(page, hold.bits))
+                subject = self.page_subject(page, hold.order)
                 made += [
                     Order(subject, Kind.ISOLATE, k, self.words_of(Kind.ISOLATE, k), hold.until)
                     for k in self.ordered_on(page)
                 ]
         return made
 
-    def ordered_until(self, kind: Kind, key: bytes, now: float) -> int:
-        """End of the live order on a target, zero without one; of two, the later."""
-        ends = [hold.until] if (hold := self.holds.get((kind, key))) else []
+    def live_hold(self, kind: Kind, key: bytes, now: float) -> Hold | None:
+        """The live order on a target; of two, the one that ends later."""
+        held = [self.holds[kind, key]] if (kind, key) in self.holds else []
         if kind is Kind.ISOLATE and key in self.assets and self.assets[key].known:
             page = self.page_of(self.assets[key])
-            ends += [self.pages[page].until] if key in self.ordered_on(page) else []
-        return max((end for end in ends if now < end), default=0)
+            held += [self.pages[page]] if key in self.ordered_on(page) else []
+        return max((h for h in held if now < h.until), key=lambda h: h.until, default=None)
 
     def live(self, kind: Kind, criticality: int) -> int:
         """Orders of this cell that count against its limit, ended ones until they are settled."""
@@ -200,14 +201,10 @@ class Ledger(Folding):
         pages = (h.bits.bit_count() for (_, c, _), h in self.pages.items() if c == criticality)
         return own + (sum(pages) if kind is Kind.ISOLATE else 0)
 
-    def to_settle(self, now: float) -> tuple[list[tuple[Kind, bytes, int]], list[tuple[Page, int]]]:
-        """What ended and still counts, with its end: targets, and pages of assets."""
-        targets = [
-            (kind, key, hold.until)
-            for (kind, key), hold in self.holds.items()
-            if hold.bits and hold.until <= now
-        ]
-        pages = [(p, h.until) for p, h in self.pages.items() if h.bits and h.until <= now]
+    def to_settle(self, now: float) -> tuple[dict[tuple[Kind, bytes], int], dict[Page, int]]:
+        """Ends of what ended and still counts: by target, and by page of assets."""
+        targets = {k: h.until for k, h in self.holds.items() if h.bits and h.until <= now}
+        pages = {page: h.until for page, h in self.pages.items() if h.bits and h.until <= now}
         return targets, pages
 
     # ------------------------------------------------------------ leases and guardrails
