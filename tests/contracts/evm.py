@@ -103,8 +103,9 @@ class Evm:
 
     @property
     def logs(self) -> list[tuple[str, list[bytes], bytes]]:
+        """Address in small letters, topics, data."""
         return [
-            (to_checksum_address(log.address), list(log.data[0]), bytes(log.data[1]))
+            (log.address.lower(), list(log.data[0]), bytes(log.data[1]))
             for log in self._evm.result.logs
         ]
 
@@ -114,24 +115,24 @@ class Contract:
     """`events` gathers what the contract emitted since it was made."""
 
     evm: Evm
-    address: str
+    address: str  # checksum
     abi: list[dict[str, Any]]
     events: list[Emitted] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._functions = {e["name"]: e for e in self.abi if e["type"] == "function"}
+        self._functions = {e["name"]: _coded(e) for e in self.abi if e["type"] == "function"}
         self._errors = _errors(self.abi)
         self._topics = {event_abi_to_log_topic(e): e for e in self.abi if e["type"] == "event"}
 
     def data(self, function: str, *args: Any) -> bytes:
-        entry = self._functions[function]
-        return function_abi_to_4byte_selector(entry) + encode(get_abi_input_types(entry), args)
+        selector, types, _ = self._functions[function]
+        return selector + encode(types, args)
 
     def send(self, function: str, *args: Any, sender: str) -> Any:
         """A transaction; what it emitted is appended to `events`."""
         value = self._call(function, args, sender, static=False)
         for address, topics, data in self.evm.logs:
-            if address == self.address:
+            if address == self.address.lower():
                 self.events.append(self._decode(topics, data))
         return value
 
@@ -144,7 +145,7 @@ class Contract:
             answer = self.evm.call(sender, self.address, data, static)
         except RuntimeError as error:
             raise _reverted(str(error), self._errors) from error
-        values = decode(get_abi_output_types(self._functions[function]), answer)
+        values = decode(self._functions[function][2], answer)
         return values[0] if len(values) == 1 else values
 
     def _decode(self, topics: list[bytes], data: bytes) -> Emitted:
@@ -158,6 +159,12 @@ class Contract:
             for field, kind in pairs
         }
         return Emitted(entry["name"], args, tuple(types), topics[0], b"".join(topics) + data)
+
+
+def _coded(entry: dict[str, Any]) -> tuple[bytes, list[str], list[str]]:
+    """Selector, types of the arguments, types of the answer: worked out once, not at every call."""
+    selector = function_abi_to_4byte_selector(entry)  # type: ignore[arg-type]
+    return selector, get_abi_input_types(entry), get_abi_output_types(entry)  # type: ignore[arg-type]
 
 
 def _errors(abi: list[dict[str, Any]]) -> dict[bytes, dict[str, Any]]:
