@@ -1,18 +1,28 @@
-"""The inventory: which assets, credentials and protected networks a site has. One YAML for
-simulator and live side.
+"""The inventory: which assets, credentials and protected networks a site has, and who may reach
+what. One YAML for simulator and live side.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-__all__ = ["CRITICALITIES", "Asset", "Credential", "Inventory", "InventoryError"]
+__all__ = [
+    "CRITICALITIES",
+    "Asset",
+    "Credential",
+    "Grant",
+    "Inventory",
+    "InventoryError",
+    "Resource",
+    "moment",
+]
 
 CRITICALITIES = ("low", "medium", "high", "critical")
 _MAX_NAME = 200
@@ -32,6 +42,7 @@ class Asset:
     protected: bool = False
     addresses: tuple[str, ...] = ()
     names: tuple[str, ...] = ()  # other names under which sensors know it
+    pool: str = ""  # redundancy group, of which some must stay reachable; empty: in none
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,28 @@ class Credential:
     id: str
     criticality: int = 1
     protected: bool = False
+    principal: str = ""  # whose it is; empty: it stands for itself
+
+    @property
+    def owner(self) -> str:
+        return self.principal or self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What can be reached on an asset."""
+
+    id: str
+    asset: str  # an asset's id
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A principal may reach a resource, by whatever credential is theirs."""
+
+    principal: str
+    resource: str  # a resource's id
+    until: int  # Unix seconds
 
 
 @dataclass(frozen=True)
@@ -50,6 +83,8 @@ class Inventory:
     assets: tuple[Asset, ...] = ()
     credentials: tuple[Credential, ...] = ()
     protected_networks: tuple[str, ...] = ()  # canonical CIDR
+    resources: tuple[Resource, ...] = ()
+    grants: tuple[Grant, ...] = ()
     _by_name: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -58,6 +93,21 @@ class Inventory:
                 if self._by_name.setdefault(name.lower(), index) != index:
                     other = self.assets[self._by_name[name.lower()]].id
                     raise InventoryError(f"{name!r} belongs to both {other!r} and {asset.id!r}")
+        self._check_references()
+
+    def _check_references(self) -> None:
+        _unique("credential", (c.id for c in self.credentials))
+        _unique("resource", (r.id for r in self.resources))
+        _unique("grant", (f"{g.principal} -> {g.resource}" for g in self.grants))
+        assets, resources = {a.id for a in self.assets}, {r.id for r in self.resources}
+        for resource in self.resources:
+            if resource.asset not in assets:
+                raise InventoryError(f"resource {resource.id!r}: no asset {resource.asset!r}")
+        for grant in self.grants:
+            if grant.resource not in resources:
+                raise InventoryError(
+                    f"grant of {grant.principal!r}: no resource {grant.resource!r}"
+                )
 
     def asset_index(self, name_or_address: str) -> int | None:
         """Position of the asset with this id, other name or address; None if no asset has it."""
@@ -80,7 +130,8 @@ class Inventory:
     @staticmethod
     def from_mapping(data: Any) -> Inventory:
         """Validates a parsed YAML document."""
-        top = _mapping(data, "inventory", {"assets", "credentials", "protected_networks"})
+        keys = {"assets", "credentials", "protected_networks", "resources", "grants"}
+        top = _mapping(data, "inventory", keys)
         return Inventory(
             assets=tuple(_asset(e, i) for i, e in enumerate(_sequence(top, "assets"))),
             credentials=tuple(
@@ -90,6 +141,8 @@ class Inventory:
                 _network(e, f"protected_networks[{i}]")
                 for i, e in enumerate(_sequence(top, "protected_networks"))
             ),
+            resources=tuple(_resource(e, i) for i, e in enumerate(_sequence(top, "resources"))),
+            grants=tuple(_grant(e, i) for i, e in enumerate(_sequence(top, "grants"))),
         )
 
     def to_mapping(self) -> dict[str, Any]:
@@ -103,6 +156,7 @@ class Inventory:
                     "protected": a.protected,
                     "addresses": list(a.addresses),
                     "names": list(a.names),
+                    "pool": a.pool,
                 }
                 for a in self.assets
             ],
@@ -111,11 +165,37 @@ class Inventory:
                     "id": c.id,
                     "criticality": CRITICALITIES[c.criticality],
                     "protected": c.protected,
+                    "principal": c.principal,
                 }
                 for c in self.credentials
             ],
             "protected_networks": list(self.protected_networks),
+            "resources": [{"id": r.id, "asset": r.asset} for r in self.resources],
+            "grants": [
+                {
+                    "principal": g.principal,
+                    "resource": g.resource,
+                    "until": datetime.fromtimestamp(g.until, UTC),
+                }
+                for g in self.grants
+            ],
         }
+
+
+def moment(value: Any, where: str) -> int:
+    """Unix seconds of a date or time, of YAML or as text; without an offset it is UTC.
+
+    Raises InventoryError for anything else.
+    """
+    try:
+        parsed = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if isinstance(parsed, date) and not isinstance(parsed, datetime):
+            parsed = datetime.combine(parsed, time())
+        return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
+    except (ValueError, AttributeError, OverflowError) as error:
+        raise InventoryError(
+            f"{where}: expected a time like 2027-01-31T18:00:00Z, got {value!r}"
+        ) from error
 
 
 # ---------------------------------------------------------------- validation
@@ -135,6 +215,14 @@ def _sequence(data: Mapping[str, Any], key: str) -> list[Any]:
     if not isinstance(value, list):
         raise InventoryError(f"{key}: expected a list, got {type(value).__name__}")
     return value
+
+
+def _unique(what: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise InventoryError(f"{what} {name!r} is listed twice")
+        seen.add(name)
 
 
 def _text(value: Any, where: str) -> str:
@@ -171,7 +259,7 @@ def _network(value: Any, where: str) -> str:
 
 def _asset(entry: Any, index: int) -> Asset:
     where = f"assets[{index}]"
-    keys = {"id", "zone", "criticality", "protected", "addresses", "names"}
+    keys = {"id", "zone", "criticality", "protected", "addresses", "names", "pool"}
     data = _mapping(entry, where, keys)
     return Asset(
         id=_text(data.get("id"), f"{where}.id"),
@@ -180,14 +268,40 @@ def _asset(entry: Any, index: int) -> Asset:
         protected=_flag(data.get("protected", False), f"{where}.protected"),
         addresses=tuple(_address(a, f"{where}.addresses") for a in _sequence(data, "addresses")),
         names=tuple(_text(n, f"{where}.names") for n in _sequence(data, "names")),
+        pool=_optional(data, "pool", where),
     )
 
 
 def _credential(entry: Any, index: int) -> Credential:
     where = f"credentials[{index}]"
-    data = _mapping(entry, where, {"id", "criticality", "protected"})
+    data = _mapping(entry, where, {"id", "criticality", "protected", "principal"})
     return Credential(
         id=_text(data.get("id"), f"{where}.id"),
         criticality=_criticality(data.get("criticality", "medium"), where),
         protected=_flag(data.get("protected", False), f"{where}.protected"),
+        principal=_optional(data, "principal", where),
     )
+
+
+def _resource(entry: Any, index: int) -> Resource:
+    where = f"resources[{index}]"
+    data = _mapping(entry, where, {"id", "asset"})
+    return Resource(
+        _text(data.get("id"), f"{where}.id"), _text(data.get("asset"), f"{where}.asset")
+    )
+
+
+def _grant(entry: Any, index: int) -> Grant:
+    where = f"grants[{index}]"
+    data = _mapping(entry, where, {"principal", "resource", "until"})
+    return Grant(
+        principal=_text(data.get("principal"), f"{where}.principal"),
+        resource=_text(data.get("resource"), f"{where}.resource"),
+        until=moment(data.get("until"), f"{where}.until"),
+    )
+
+
+def _optional(data: Mapping[str, Any], key: str, where: str) -> str:
+    """A name that may be left out, or be empty."""
+    value = data.get(key) or ""
+    return _text(value, f"{where}.{key}") if value != "" else ""

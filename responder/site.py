@@ -18,9 +18,10 @@ from web3 import HTTPProvider, Web3
 from policies.inventory import Inventory
 from responder.approvals import load_key, new_key, sign
 from responder.chain.client import GateClient
-from responder.chain.deployment import Manifest, deploy, load_config
+from responder.chain.deployment import deploy, load_config
 from responder.chain.devnet import Devnet
-from responder.chain.proposal import Lease, lease_message
+from responder.chain.manifest import Manifest
+from responder.chain.proposal import Lease, lease_message, model_message
 from responder.clock import Clock, SystemClock
 from responder.enforcers.base import Enforcer
 from responder.enforcers.dryrun import DryRunEnforcer
@@ -30,11 +31,13 @@ from responder.policy import card_hash, load_policy
 from responder.settings import Settings
 from responder.store import Cache
 
-__all__ = ["OPERATORS", "client", "grant_lease", "open_responder", "prepare"]
+__all__ = ["OPERATORS", "activate_model", "client", "grant_lease", "open_responder", "prepare"]
 
 OPERATORS = ("operator-1", "operator-2", "operator-3")
 _SENDERS = ("deployer", "agent", "relayer", "enforcer", "guardian", *OPERATORS)
 _TEN_ETHER = 10**19
+_SIGNED_SECONDS = 600  # until when an activation must be on the chain
+_ZONE_SHARE = 50  # percent of a new site's zones that may be isolated at once
 
 
 def prepare(settings: Settings, devnet: Devnet, inventory: Inventory) -> Settings:
@@ -51,16 +54,33 @@ def prepare(settings: Settings, devnet: Devnet, inventory: Inventory) -> Setting
     settings.inventory.write_text(yaml.safe_dump(inventory.to_mapping(), sort_keys=False), "utf-8")
     plan = home / "deployment.yaml"
     if not plan.exists():
-        document = _deployment(keys, settings)
+        document = _deployment(keys, settings, inventory)
         plan.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
     w3 = Web3(HTTPProvider(settings.rpc))
     deploy(w3, load_config(plan), load_key(settings.keys / "deployer.json"), settings.manifest)
+    activate_model(settings, load_policy(settings.policy).hash, card_hash(settings.policy))
     settings.dump()
     return settings
 
 
-def _deployment(keys: dict[str, str], settings: Settings) -> dict[str, Any]:
+def activate_model(settings: Settings, model: bytes, card: bytes) -> None:
+    """The site's operators sign that the gate takes proposals of this model; nothing where it does
+    so already.
+    """
+    relayer = client(settings, load_key(settings.keys / "relayer.json"))
+    active, known, revision, _ = relayer.model_of(model)
+    if active and known == card:
+        return
+    deadline = relayer.head().time + _SIGNED_SECONDS
+    message = model_message(model, card, revision + 1, deadline, relayer.domain)
+    signers = [load_key(settings.keys / f"{name}.json") for name in OPERATORS]
+    signatures = [(str(signer.address), sign(signer, message)) for signer in signers]
+    relayer.activate_model(model, card, revision + 1, deadline, signatures)
+
+
+def _deployment(keys: dict[str, str], settings: Settings, inventory: Inventory) -> dict[str, Any]:
     defaults = yaml.safe_load((files("responder") / "defaults.yaml").read_text("utf-8"))
+    assets = inventory.assets
     return {
         "governor": {"address": keys["governor"], "delay": 86400},
         "agents": [keys["agent"]],
@@ -68,12 +88,8 @@ def _deployment(keys: dict[str, str], settings: Settings) -> dict[str, Any]:
         "guardians": [keys["guardian"]],
         "enforcers": [keys["enforcer"]],
         **defaults,
-        "models": [
-            {
-                "hash": "0x" + load_policy(settings.policy).hash.hex(),
-                "card": "0x" + card_hash(settings.policy).hex(),
-            }
-        ],
+        "zones": {zone: {"share": _ZONE_SHARE} for zone in sorted({a.zone for a in assets})},
+        "pools": {pool: {"keep": 1} for pool in sorted({a.pool for a in assets if a.pool})},
         "inventory": settings.inventory.name,
     }
 

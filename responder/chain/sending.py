@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from eth_account.signers.local import LocalAccount
 from eth_typing import HexStr
 from hexbytes import HexBytes
 from web3 import Web3
-from web3.exceptions import Web3Exception
+from web3.exceptions import ContractLogicError, Web3Exception, Web3RPCError
 from web3.types import Nonce, TxParams, TxReceipt, Wei
 
+from responder.chain.reverts import custom_error
 from responder.errors import Permanent, Temporary
 
 __all__ = ["Call", "Sender", "address_of", "send_all"]
 
 # An account whose key is here, or the address of one that the node signs for.
 Sender = LocalAccount | str
-Call = tuple[str | None, str, str]  # to (None creates a contract), data in hexadecimal, what it is
 
 _BATCH = 32  # in flight at once; nodes bound what they queue of one account
-_GAS_CREATE, _GAS_CALL = 10_000_000, 600_000  # fixed: an estimate would have to wait for the last
 _RECEIPT_SECONDS = 120
+
+
+class Call(NamedTuple):
+    """One transaction."""
+
+    to: str | None  # None creates a contract
+    data: str  # hexadecimal
+    what: str  # it is, for errors
+    gas: int  # fixed: an estimate would have to wait for the call before
 
 
 def address_of(sender: Sender) -> str:
@@ -32,14 +40,15 @@ def address_of(sender: Sender) -> str:
 def send_all(w3: Web3, sender: Sender, calls: Sequence[Call]) -> list[TxReceipt]:
     """Sends the calls in order and waits until all are mined.
 
-    Raises Permanent naming the first that reverted, Temporary where one is not mined in time.
+    Raises Permanent naming the first that was refused, Temporary where one is not mined in time.
     """
     receipts: list[TxReceipt] = []
     for start in range(0, len(calls), _BATCH):
         batch = calls[start : start + _BATCH]
-        hashes = [_send(w3, sender, tx) for tx in _transactions(w3, sender, batch)]
-        for sent, (_, _, what) in zip(hashes, batch, strict=True):
-            receipts.append(_receipt(w3, sent, what))
+        txs = list(_transactions(w3, sender, batch))
+        hashes = [_send(w3, sender, tx, call.what) for tx, call in zip(txs, batch, strict=True)]
+        for sent, tx, call in zip(hashes, txs, batch, strict=True):
+            receipts.append(_receipt(w3, sent, tx, call.what))
     return receipts
 
 
@@ -48,36 +57,58 @@ def _transactions(w3: Web3, sender: Sender, calls: Sequence[Call]) -> Iterator[T
     nonce = w3.eth.get_transaction_count(address, "pending")
     base = w3.eth.get_block("latest").get("baseFeePerGas", Wei(0))
     tip, chain_id = w3.eth.max_priority_fee, w3.eth.chain_id
-    for offset, (to, data, _) in enumerate(calls):
+    for offset, call in enumerate(calls):
         tx = TxParams(
             {
                 "from": address,
                 "nonce": Nonce(nonce + offset),
-                "data": HexStr(data),
-                "gas": _GAS_CALL if to else _GAS_CREATE,
+                "data": HexStr(call.data),
+                "gas": call.gas,
                 "maxFeePerGas": Wei(2 * base + tip),
                 "maxPriorityFeePerGas": tip,
                 "chainId": chain_id,
                 "value": Wei(0),
             }
         )
-        if to:
-            tx["to"] = Web3.to_checksum_address(to)
+        if call.to:
+            tx["to"] = Web3.to_checksum_address(call.to)
         yield tx
 
 
-def _send(w3: Web3, sender: Sender, tx: TxParams) -> HexBytes:
-    if isinstance(sender, str):
-        return w3.eth.send_transaction(tx)
-    signed = sender.sign_transaction(cast(dict[str, Any], tx))
-    return w3.eth.send_raw_transaction(signed.raw_transaction)
+def _send(w3: Web3, sender: Sender, tx: TxParams, what: str) -> HexBytes:
+    try:
+        if isinstance(sender, str):
+            return w3.eth.send_transaction(tx)
+        signed = sender.sign_transaction(cast(dict[str, Any], tx))
+        return w3.eth.send_raw_transaction(signed.raw_transaction)
+    except (Web3RPCError, ContractLogicError) as error:  # some nodes try a transaction first
+        raise Permanent(f"{what} was refused: {_words(error)}") from error
 
 
-def _receipt(w3: Web3, sent: HexBytes, what: str) -> TxReceipt:
+def _receipt(w3: Web3, sent: HexBytes, tx: TxParams, what: str) -> TxReceipt:
     try:
         receipt = w3.eth.wait_for_transaction_receipt(sent, timeout=_RECEIPT_SECONDS)
     except Web3Exception as error:
         raise Temporary(f"{what} ({sent.to_0x_hex()}) is not mined yet; run it again") from error
     if receipt["status"] != 1:
-        raise Permanent(f"{what} was refused by the contract, transaction {sent.to_0x_hex()}")
+        raise Permanent(f"{what} was refused: {_why(w3, tx)}, transaction {sent.to_0x_hex()}")
     return receipt
+
+
+def _why(w3: Web3, tx: TxParams) -> str:
+    """What the contract says to the same call now."""
+    asked = TxParams({"from": tx["from"], "data": tx["data"], "gas": tx["gas"]})
+    if "to" in tx:
+        asked["to"] = tx["to"]
+    try:
+        w3.eth.call(asked)
+    except (Web3Exception, ValueError) as error:
+        return _words(error)
+    return "it reverted, and would not now; run it again"
+
+
+def _words(error: Exception) -> str:
+    answer = getattr(error, "rpc_response", None) or {}
+    data = getattr(error, "data", None) or (answer.get("error") or {}).get("data")
+    known = custom_error(data.get("data") if isinstance(data, dict) else data)
+    return "".join(known) if known else str(getattr(error, "message", None) or error)
