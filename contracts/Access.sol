@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {IRegistry, Kind} from "./interfaces/IRegistry.sol";
 import {Networks} from "./Networks.sol";
 import {Registry} from "./Registry.sol";
+import {Account, Cell, ones, Target, Zone} from "./Words.sol";
 
 /// @title What is registered, and what gateways ask
 abstract contract Access is Registry {
@@ -33,7 +34,7 @@ abstract contract Access is Registry {
 
     /// @dev See `IRegistry`.
     function isAuthorized(bytes32 credential, bytes32 resource) public view returns (bool) {
-        if (_targets[Kind.REVOKE][credential].flags & KNOWN == 0) return false;
+        if (!_targets[uint8(Kind.REVOKE)][credential].has(KNOWN)) return false;
         bool granted = block.timestamp < _grants[_principals[credential]][resource];
         return granted && !isRevoked(credential) && !isIsolated(_resources[resource]);
     }
@@ -52,14 +53,15 @@ abstract contract Access is Registry {
 
     /// @dev See `IRegistry`.
     function rolesOf(address account) external view returns (uint8 roles, uint8 group) {
-        Account memory entry = _accounts[account];
-        return (entry.roles, entry.roles & OPERATOR == 0 ? 0 : uint8((entry.number - 1) / GROUP));
+        Account entry = _accounts[account];
+        roles = entry.roles();
+        if (roles & OPERATOR != 0) group = uint8((entry.number() - 1) / GROUP);
     }
 
     /// @dev See `IRegistry`.
     function operators() external view returns (address[] memory accounts) {
         uint64 seats = _settings.operators;
-        accounts = new address[](_bits(seats));
+        accounts = new address[](ones(seats));
         uint256 next = 0;
         for (uint256 seat = 0; seat < SEATS; ++seat) {
             if ((seats >> seat) & 1 != 0) accounts[next++] = _seats[seat].holder;
@@ -68,24 +70,23 @@ abstract contract Access is Registry {
 
     /// @dev See `IRegistry`.
     function assetOf(bytes32 key) external view returns (IRegistry.Asset memory asset) {
-        Target memory target = _targets[Kind.ISOLATE][key];
-        if (target.flags & KNOWN == 0) return asset;
+        Target target = _targets[uint8(Kind.ISOLATE)][key];
+        if (!target.has(KNOWN)) return asset;
         asset = IRegistry.Asset({
-            zone: _zoneNames[target.zone],
-            criticality: target.criticality,
+            zone: _zoneNames[target.zone()],
+            criticality: target.criticality(),
             known: true,
-            isProtected: target.flags & PROTECTED != 0,
-            pool: target.pool,
-            place: target.place
+            isProtected: target.has(PROTECTED),
+            pool: target.pool(),
+            place: uint32(target.place())
         });
     }
 
     /// @dev See `IRegistry`.
     function credentialOf(bytes32 key) external view returns (IRegistry.Credential memory credential) {
-        Target memory target = _targets[Kind.REVOKE][key];
-        if (target.flags & KNOWN == 0) return credential;
-        credential =
-            IRegistry.Credential(_principals[key], target.criticality, true, target.flags & PROTECTED != 0);
+        Target target = _targets[uint8(Kind.REVOKE)][key];
+        if (!target.has(KNOWN)) return credential;
+        credential = IRegistry.Credential(_principals[key], target.criticality(), true, target.has(PROTECTED));
     }
 
     /// @dev See `IRegistry`.
@@ -94,9 +95,16 @@ abstract contract Access is Registry {
         view
         returns (IRegistry.ZoneRule memory rule, uint256 assets, uint256 isolated)
     {
-        Zone memory z = _zones[_zoneNumbers[key]];
-        rule = IRegistry.ZoneRule(z.share, z.extra, z.frozenFrom, z.frozenUntil, z.opens, z.length);
-        return (rule, z.assets, z.isolated);
+        Zone z = _zones[_zoneNumbers[key]];
+        rule = IRegistry.ZoneRule({
+            share: uint8(z.share()),
+            extra: uint8(z.extra()),
+            frozenFrom: uint40(z.frozenFrom()),
+            frozenUntil: uint40(z.frozenUntil()),
+            opens: uint24(z.opens()),
+            length: uint24(z.length())
+        });
+        return (rule, z.assets(), z.isolated());
     }
 
     /// @dev See `IRegistry`.
@@ -113,18 +121,19 @@ abstract contract Access is Registry {
 
     /// @dev See `IRegistry`.
     function ruleOf(Kind kind, uint8 criticality) external view returns (IRegistry.Rule memory rule, uint256 live) {
-        Cell memory cell = _cells[kind][criticality];
-        rule = IRegistry.Rule(
-            cell.allowed,
-            cell.leasable,
-            cell.quorum,
-            cell.groups,
-            cell.delay,
-            cell.maxTtl,
-            cell.budget,
-            cell.maxLive
-        );
-        return (rule, cell.live);
+        if (criticality > MAX_CRITICALITY) revert IRegistry.RegistryBadCriticality(criticality);
+        Cell cell = _cells[uint8(kind)][criticality];
+        rule = IRegistry.Rule({
+            allowed: cell.allowed(),
+            leasable: cell.leasable(),
+            quorum: uint8(cell.quorum()),
+            groups: uint8(cell.groups()),
+            delay: uint24(cell.delay()),
+            maxTtl: uint24(cell.maxTtl()),
+            budget: uint16(cell.budget()),
+            live: uint16(cell.maxLive())
+        });
+        return (rule, cell.live());
     }
 
     /// @dev See `IRegistry`.

@@ -5,6 +5,7 @@ import {IGate, Reason, Status} from "./interfaces/IGate.sol";
 import {IRegistry, Kind} from "./interfaces/IRegistry.sol";
 import {Networks} from "./Networks.sol";
 import {Orders} from "./Orders.sol";
+import {Account, Cell, Target} from "./Words.sol";
 
 /// @title Many orders under one signature that lists them
 /// @dev Networks and credentials keep an order each, in their target's word. Assets of one zone and criticality share a page's
@@ -27,31 +28,38 @@ abstract contract Batches is Orders {
         bytes32[][] calldata names,
         IGate.CompactSignature[] calldata signatures
     ) external returns (bytes32 id) {
-        Account memory agent = _checkAgent(batch.agent, batch.model, batch.nonce);
+        Account agent = _checkAgent(batch.agent, batch.model, batch.nonce);
         Look memory look = _lookAtAll(batch);
-        _checkDeadline(batch.deadline, look.cell.maxPending);
+        _checkDeadline(batch.deadline, look.cell.maxPending());
         Reason reason = _ruleRefusal(batch.ttl, look.cell);
         if (reason != Reason.NONE) revert IGate.GateRefused(reason);
-        uint24 delay = _delay(look);
-        if (delay != 0) revert IGate.GateTooEarly(uint64(block.timestamp) + delay);
-        _spendBudget(agent, batch.kind, batch.criticality, look.cell, _size(batch));
-        _accounts[batch.agent] = agent;
+        uint256 delay = _delay(look);
+        if (delay != 0) revert IGate.GateTooEarly(uint64(block.timestamp + delay));
+        _accounts[batch.agent] = _spendBudget(agent, batch.kind, batch.criticality, look.cell, _size(batch));
         id = batchIdOf(batch);
         _collectCompact(id, _batchDigest(BATCH_APPROVAL, id, batch, names), signatures, look);
-        if (batch.kind == Kind.ISOLATE) _orderPages(batch, look, agent.number);
-        else _orderEach(id, batch);
+        if (batch.kind == Kind.ISOLATE) {
+            _entries[id].mark = Mark.ORDERED;
+            _orderPages(batch, look, agent.number());
+        } else {
+            _orderEach(id, batch);
+        }
         _tell(IGate.BatchOrdered.selector, id, abi.encode(batch, signatures));
     }
 
     /// @dev See `IGate`.
     function withdrawBatch(IGate.Batch calldata batch) external {
-        _withdraw(_requireUnused(batch));
+        bytes32 id = batchIdOf(batch);
+        Account agent = _accounts[batch.agent];
+        if (agent.isUsed(batch.nonce)) revert IGate.GateBadNonce(batch.nonce, agent.lastNonce());
+        _checkDeadline(batch.deadline, _settings.maxPending);
+        _withdraw(id);
     }
 
     /// @dev See `IGate`.
     function vetoBatch(IGate.Batch calldata batch) external {
-        _require(GUARDIAN);
-        _veto(_requireUnused(batch));
+        _veto(batchIdOf(batch), batch.agent, batch.nonce);
+        _burn(batch.agent, batch.nonce);
     }
 
     /// @dev See `IGate`.
@@ -64,7 +72,7 @@ abstract contract Batches is Orders {
         _collect(_batchDigest(BATCH_RELEASE, id, batch, names), signatures, _settings.releaseQuorum);
         uint256 released = 0;
         for (uint256 i = 0; i < batch.targets.length; ++i) {
-            bool done = batch.kind == Kind.ISOLATE ? _releasePage(batch, i) : _releaseOne(id, batch, i);
+            bool done = batch.kind == Kind.ISOLATE ? _releasePage(id, batch, i) : _releaseOne(id, batch, i);
             if (done) ++released;
         }
         if (released == 0) revert IGate.GateWrongStatus(id, Status.EXPIRED);
@@ -139,11 +147,12 @@ abstract contract Batches is Orders {
 
     /// @dev Without a target: what all of a batch are judged by.
     function _lookAtAll(IGate.Batch calldata batch) private view returns (Look memory look) {
+        if (batch.criticality > MAX_CRITICALITY) revert IGate.GateBadBatch();
         look.criticality = batch.criticality;
-        look.cell = _cells[batch.kind][batch.criticality];
+        look.cell = _cells[uint8(batch.kind)][batch.criticality];
         uint16 zone = _zoneNumbers[batch.zone];
         if (batch.kind == Kind.ISOLATE ? zone == 0 : batch.zone != 0) revert IGate.GateBadBatch();
-        (look.target.zone, look.zone) = (zone, _zones[zone]);
+        (look.target, look.zone) = (look.target.withPlace(zone, 0, 0), _zones[zone]);
     }
 
     /// @return count of actions
@@ -179,7 +188,7 @@ abstract contract Batches is Orders {
             Page memory page = stored;
             if (bits == 0 || bits & ~page.members != 0) revert IGate.GateRefused(Reason.PROTECTED_TARGET);
             bool cuts = page.ordered & ~bits != 0 || until < page.until;
-            if (cuts && block.timestamp < page.until) revert IGate.GatePageTaken(batch.targets[i] >> NUMBER);
+            if (cuts && block.timestamp < page.until) revert IGate.GatePageTaken(_number(batch, i));
             before += _ones(page.ordered);
             count += _ones(bits);
             (page.ordered, page.until, page.batch, page.flags) = (bits, until, tag, 0);
@@ -190,21 +199,20 @@ abstract contract Batches is Orders {
 
     /// @param before of the assets on these pages that counted already
     function _countPages(IGate.Batch calldata batch, Look memory look, uint256 before, uint256 count) private {
-        uint256 live = look.cell.live + count - before;
-        uint256 isolated = look.zone.isolated + count - before;
+        uint256 live = look.cell.live() + count - before;
+        uint256 isolated = look.zone.isolated() + count - before;
         if (count > before) {
-            if (live > look.cell.maxLive) revert IGate.GateRefused(Reason.LIVE_LIMIT);
+            if (live > look.cell.maxLive()) revert IGate.GateRefused(Reason.LIVE_LIMIT);
             if (_isOverShare(look.zone, isolated)) revert IGate.GateRefused(Reason.ZONE_SHARE);
         }
-        _cells[batch.kind][batch.criticality].live = uint16(live);
-        _zones[look.target.zone].isolated = uint24(isolated);
+        _cells[uint8(batch.kind)][batch.criticality] = look.cell.withLive(live);
+        _zones[look.target.zone()] = look.zone.withIsolated(isolated);
     }
 
     /// @return whether the batch was live there
-    function _releasePage(IGate.Batch calldata batch, uint256 i) private returns (bool) {
+    function _releasePage(bytes32 id, IGate.Batch calldata batch, uint256 i) private returns (bool) {
         Page storage page = _page(batch, i);
-        bool live = page.batch == _tag(_agentNumbers[batch.agent], batch.nonce) && block.timestamp < page.until;
-        if (!live) return false;
+        if (!_isLast(id, batch, page) || block.timestamp >= page.until) return false;
         _uncountPage(page, _zoneNumbers[batch.zone], batch.criticality);
         page.until = 0;
         return true;
@@ -212,17 +220,18 @@ abstract contract Batches is Orders {
 
     function _releaseOne(bytes32 id, IGate.Batch calldata batch, uint256 i) private returns (bool) {
         bytes32 key = bytes32(batch.targets[i]);
-        Target storage target = _targets[batch.kind][key];
-        if (target.order != bytes20(id) || block.timestamp >= target.until) return false;
-        target.until = 0;
+        Target target = _targets[uint8(batch.kind)][key];
+        if (!target.isOf(id) || block.timestamp >= target.until()) return false;
+        _targets[uint8(batch.kind)][key] = target.withUntil(0);
         _uncount(batch.kind, key);
         return true;
     }
 
     function _uncountPage(Page storage page, uint16 zone, uint8 criticality) private {
         uint256 count = _ones(page.ordered);
-        _cells[Kind.ISOLATE][criticality].live -= uint16(count);
-        _zones[zone].isolated -= uint24(count);
+        Cell cell = _cells[uint8(Kind.ISOLATE)][criticality];
+        _cells[uint8(Kind.ISOLATE)][criticality] = cell.withLive(cell.live() - count);
+        _zones[zone] = _zones[zone].withIsolated(_zones[zone].isolated() - count);
         page.ordered = 0;
     }
 
@@ -268,12 +277,13 @@ abstract contract Batches is Orders {
 
     /// @return EIP-712 hash of the names of those assets of a page that the batch has
     function _pageHash(IGate.Batch calldata batch, uint256 i, bytes32[] calldata keys) private view returns (bytes32) {
-        uint256 number = batch.targets[i] >> NUMBER;
+        uint256 number = _number(batch, i);
         uint32 bits = uint32(batch.targets[i]);
         uint104 sealedNames = _page(batch, i).names;
         uint256 places = _placesOf(_zoneNumbers[batch.zone], batch.criticality, number);
         bool whole = bits == (uint256(1) << places) - 1;
-        bytes32 hash = whole && keys.length == 1 ? keys[0] : keccak256(abi.encodePacked(keys));
+        bytes32 hash = keccak256(abi.encodePacked(keys));
+        if (whole && keys.length == 1 && _short(hash) != sealedNames) hash = keys[0];
         if (sealedNames == 0 || _short(hash) != sealedNames) revert IGate.GateBadNames(number);
         if (whole) return hash;
         bytes32[] memory chosen = new bytes32[](_ones(bits));
@@ -290,18 +300,22 @@ abstract contract Batches is Orders {
 
     // ============ Internals: parts ============
 
-    /// @dev Not executed, and not vetoed.
-    function _requireUnused(IGate.Batch calldata batch) private view returns (bytes32 id) {
-        id = batchIdOf(batch);
-        if (_entries[id].mark == Mark.VETOED) revert IGate.GateWrongStatus(id, Status.VETOED);
-        if (_isUsed(_accounts[batch.agent], batch.nonce)) revert IGate.GateBadNonce(batch.nonce, _accounts[batch.agent].lastNonce);
-    }
-
     function _page(IGate.Batch calldata batch, uint256 i) internal view returns (Page storage) {
-        return _pages[_pageKey(_zoneNumbers[batch.zone], batch.criticality, batch.targets[i] >> NUMBER)];
+        return _pages[_pageKey(_zoneNumbers[batch.zone], batch.criticality, _number(batch, i))];
     }
 
-    function _tag(uint8 agent, uint256 nonce) internal pure returns (uint40) {
+    /// @dev One beyond 16 bits would reach another zone's page.
+    function _number(IGate.Batch calldata batch, uint256 i) private pure returns (uint256 number) {
+        number = batch.targets[i] >> NUMBER;
+        if (number > type(uint16).max) revert IGate.GateBadBatch();
+    }
+
+    /// @dev The page keeps agent and nonce of its batch; that it was this batch and no other of them, its mark tells.
+    function _isLast(bytes32 id, IGate.Batch calldata batch, Page storage page) internal view returns (bool) {
+        return _entries[id].mark == Mark.ORDERED && page.batch == _tag(_agentNumbers[batch.agent], batch.nonce);
+    }
+
+    function _tag(uint8 agent, uint256 nonce) private pure returns (uint40) {
         return (uint40(agent) << 32) | uint32(nonce);
     }
 

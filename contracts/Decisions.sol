@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {IGate, Reason, Status, Tier} from "./interfaces/IGate.sol";
 import {Kind} from "./interfaces/IRegistry.sol";
 import {Orders} from "./Orders.sol";
+import {Account, Target, Terms} from "./Words.sol";
 
 /// @title What stops, ends and shows an order
 abstract contract Decisions is Orders {
@@ -32,13 +33,18 @@ abstract contract Decisions is Orders {
 
     /// @dev See `IGate`.
     function withdraw(IGate.Proposal calldata proposal) external {
-        _withdraw(_requireUndecided(proposal));
+        (bytes32 id, Status status) = _requireUndecided(proposal);
+        if (status == Status.NONE) {
+            _checkDeadline(proposal.deadline, _look(proposal.kind, proposal.target).cell.maxPending());
+        }
+        _withdraw(id);
     }
 
     /// @dev See `IGate`.
     function veto(IGate.Proposal calldata proposal) external {
-        _require(GUARDIAN);
-        _veto(_requireUndecided(proposal));
+        (bytes32 id, Status status) = _requireUndecided(proposal);
+        _veto(id, proposal.agent, proposal.nonce);
+        if (status == Status.NONE) _burn(proposal.agent, proposal.nonce);
     }
 
     /// @dev See `IGate`.
@@ -47,7 +53,7 @@ abstract contract Decisions is Orders {
         Status status = _status(id, proposal);
         if (status != Status.LIVE) revert IGate.GateWrongStatus(id, status);
         _collect(releaseDigest(proposal), signatures, _settings.releaseQuorum);
-        _targets[proposal.kind][proposal.target].until = 0;
+        _targets[uint8(proposal.kind)][proposal.target] = _targets[uint8(proposal.kind)][proposal.target].withUntil(0);
         _uncount(proposal.kind, proposal.target);
         _tell(IGate.Released.selector, id, abi.encode(signatures));
     }
@@ -57,8 +63,8 @@ abstract contract Decisions is Orders {
     /// @dev See `IGate`.
     function settle(Kind kind, bytes32[] calldata targets) external {
         for (uint256 i = 0; i < targets.length; ++i) {
-            Target memory target = _targets[kind][targets[i]];
-            if (target.flags & COUNTED == 0 || block.timestamp < target.until) revert IGate.GateNotEnded(targets[i]);
+            Target target = _targets[uint8(kind)][targets[i]];
+            if (!target.has(COUNTED) || block.timestamp < target.until()) revert IGate.GateNotEnded(targets[i]);
             _uncount(kind, targets[i]);
             _tell(IGate.Settled.selector, targets[i], abi.encode(kind));
         }
@@ -123,16 +129,12 @@ abstract contract Decisions is Orders {
     {
         Look memory look = _look(kind, target);
         reason = _refusal(kind, target, ttl, look);
-        if (
-            reason == Reason.NONE
-                && _used(_accounts[agent], kind, look.criticality, look.cell.window) >= look.cell.budget
-        ) {
-            reason = Reason.BUDGET_SPENT;
-        }
+        if (reason == Reason.NONE && _isSpent(_accounts[agent], kind, look)) reason = Reason.BUDGET_SPENT;
         if (reason != Reason.NONE) return (Tier.REFUSED, reason, 0, 0);
-        if (_leaseCovers(agent, kind, ttl, model, look)) return (Tier.LEASE, Reason.NONE, 0, 0);
-        delay = _delay(look);
-        return (delay == 0 ? Tier.QUORUM : Tier.DELAYED, Reason.NONE, _quorum(look), delay);
+        Terms terms = look.cell.leasable() ? _leases[agent].terms : Terms.wrap(0);
+        if (_leaseCovers(terms, kind, ttl, model, look)) return (Tier.LEASE, Reason.NONE, 0, 0);
+        delay = uint24(_delay(look));
+        return (delay == 0 ? Tier.QUORUM : Tier.DELAYED, Reason.NONE, uint8(_quorum(look)), delay);
     }
 
     /// @dev See `IGate`.
@@ -146,11 +148,11 @@ abstract contract Decisions is Orders {
         Look memory look = _look(proposal.kind, proposal.target);
         status = _status(id, proposal);
         if (status == Status.PENDING && _mayExecute(entry, proposal, look)) {
-            uint64 earliest = uint64(entry.approvedAt) + _delay(look);
+            uint64 earliest = uint64(entry.approvedAt + _delay(look));
             status = block.timestamp < earliest ? Status.WAITING : Status.READY;
             if (status == Status.WAITING) until = earliest;
         }
-        if (status == Status.LIVE || status == Status.EXPIRED) until = look.target.until;
+        if (status == Status.LIVE || status == Status.EXPIRED) until = uint64(look.target.until());
         return (status, _countCurrent(entry.approvals), _quorum(look), until);
     }
 
@@ -162,9 +164,9 @@ abstract contract Decisions is Orders {
     }
 
     /// @dev Not executed, vetoed, rejected or lapsed; perhaps not yet proposed.
-    function _requireUndecided(IGate.Proposal calldata proposal) private view returns (bytes32 id) {
+    function _requireUndecided(IGate.Proposal calldata proposal) private view returns (bytes32 id, Status status) {
         id = _idOf(proposal);
-        Status status = _status(id, proposal);
+        status = _status(id, proposal);
         if (status != Status.PENDING && status != Status.NONE) revert IGate.GateWrongStatus(id, status);
     }
 
@@ -177,15 +179,19 @@ abstract contract Decisions is Orders {
         view
         returns (bool)
     {
-        return _isApproved(entry, look) && _accounts[proposal.agent].roles == AGENT && _models[proposal.model].active
+        return _isApproved(entry, look) && _accounts[proposal.agent].roles() == AGENT && _models[proposal.model].active
             && _refusal(proposal.kind, proposal.target, proposal.ttl, look) == Reason.NONE;
+    }
+
+    function _isSpent(Account agent, Kind kind, Look memory look) private view returns (bool) {
+        return agent.used(_window(look.cell), _cellNumber(kind, look.criticality)) >= look.cell.budget();
     }
 
     function _setPaused(bool paused) private {
         _settings.paused = paused;
         for (uint256 kind = 0; kind <= uint256(type(Kind).max); ++kind) {
             for (uint8 criticality = 0; criticality <= MAX_CRITICALITY; ++criticality) {
-                _cells[Kind(kind)][criticality].paused = paused;
+                _cells[uint8(kind)][criticality] = _cells[uint8(kind)][criticality].withPaused(paused);
             }
         }
     }

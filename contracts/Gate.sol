@@ -5,6 +5,7 @@ import {IGate, Reason, Status} from "./interfaces/IGate.sol";
 import {Orders} from "./Orders.sol";
 import {Shared} from "./Shared.sol";
 import {State} from "./State.sol";
+import {Account, ones, Terms} from "./Words.sol";
 
 /// @title The gate: an agent proposes, people countersign, the network obeys
 /// @dev The address of all, and the way of an order. What is not here is in the next parts (`Shared`).
@@ -21,16 +22,15 @@ contract Gate is Orders, Shared {
     function propose(IGate.Proposal calldata proposal) external returns (bytes32 id, Status status) {
         Look memory look = _enter(proposal);
         id = _idOf(proposal);
-        if (_entries[id].mark == Mark.VETOED) revert IGate.GateWrongStatus(id, Status.VETOED);
-        if (_leaseCovers(proposal.agent, proposal.kind, proposal.ttl, proposal.model, look)) {
-            _spendLease(proposal.agent, proposal.kind);
-            IGate.CompactSignature[] memory none;
-            uint40 until = _order(id, proposal.kind, proposal.target, proposal.ttl, look);
-            _tell(IGate.Ordered.selector, id, abi.encode(proposal, until, none));
+        Terms terms = look.cell.leasable() ? _leases[proposal.agent].terms : Terms.wrap(0);
+        if (_leaseCovers(terms, proposal.kind, proposal.ttl, proposal.model, look)) {
+            _leases[proposal.agent].terms = terms.spend(uint256(proposal.kind));
+            uint256 until = _order(id, proposal.kind, proposal.target, proposal.ttl, look);
+            _tellOrdered(id, proposal, until, 0, msg.data[:0]);
             return (id, Status.LIVE);
         }
         _entries[id].mark = Mark.PROPOSED;
-        _tell(IGate.Proposed.selector, id, abi.encode(proposal));
+        _tell(IGate.Proposed.selector, id, _raw(proposal));
         return (id, Status.PENDING);
     }
 
@@ -40,12 +40,17 @@ contract Gate is Orders, Shared {
         returns (bytes32 id)
     {
         Look memory look = _enter(proposal);
-        uint24 delay = _delay(look);
-        if (delay != 0) revert IGate.GateTooEarly(uint64(block.timestamp) + delay);
+        uint256 delay = _delay(look);
+        if (delay != 0) revert IGate.GateTooEarly(uint64(block.timestamp + delay));
         id = _idOf(proposal);
         _collectCompact(id, _digest(APPROVAL, id, proposal, look), signatures, look);
-        uint40 until = _order(id, proposal.kind, proposal.target, proposal.ttl, look);
-        _tell(IGate.Ordered.selector, id, abi.encode(proposal, until, signatures));
+        uint256 until = _order(id, proposal.kind, proposal.target, proposal.ttl, look);
+        bytes calldata raw = msg.data[:0];
+        assembly ("memory-safe") {
+            raw.offset := signatures.offset
+            raw.length := mul(0x40, signatures.length)
+        }
+        _tellOrdered(id, proposal, until, signatures.length, raw);
     }
 
     /// @dev See `IGate`.
@@ -69,14 +74,14 @@ contract Gate is Orders, Shared {
     /// @dev See `IGate`.
     function execute(IGate.Proposal calldata proposal) external {
         bytes32 id = _requireOpen(proposal);
-        if (_accounts[proposal.agent].roles != AGENT) revert IGate.GateMissingRole(proposal.agent, AGENT);
+        if (_accounts[proposal.agent].roles() != AGENT) revert IGate.GateMissingRole(proposal.agent, AGENT);
         if (!_models[proposal.model].active) revert IGate.GateModelNotActive(proposal.model);
         Look memory look = _look(proposal.kind, proposal.target);
         Reason reason = _refusal(proposal.kind, proposal.target, proposal.ttl, look);
         if (reason != Reason.NONE) revert IGate.GateRefused(reason);
         _checkApproved(_entries[id], look);
         delete _entries[id];
-        uint40 until = _order(id, proposal.kind, proposal.target, proposal.ttl, look);
+        uint256 until = _order(id, proposal.kind, proposal.target, proposal.ttl, look);
         _tell(IGate.Executed.selector, id, abi.encode(until));
     }
 
@@ -84,13 +89,12 @@ contract Gate is Orders, Shared {
 
     /// @dev Checks all but approvals and spends nonce and budget.
     function _enter(IGate.Proposal calldata proposal) private returns (Look memory look) {
-        Account memory agent = _checkAgent(proposal.agent, proposal.model, proposal.nonce);
+        Account agent = _checkAgent(proposal.agent, proposal.model, proposal.nonce);
         look = _look(proposal.kind, proposal.target);
-        _checkDeadline(proposal.deadline, look.cell.maxPending);
+        _checkDeadline(proposal.deadline, look.cell.maxPending());
         Reason reason = _refusal(proposal.kind, proposal.target, proposal.ttl, look);
         if (reason != Reason.NONE) revert IGate.GateRefused(reason);
-        _spendBudget(agent, proposal.kind, look.criticality, look.cell, 1);
-        _accounts[proposal.agent] = agent;
+        _accounts[proposal.agent] = _spendBudget(agent, proposal.kind, look.criticality, look.cell, 1);
     }
 
     function _approve(bytes32 id, uint64 seat, address operator, bytes memory signature, Look memory look) private {
@@ -102,12 +106,12 @@ contract Gate is Orders, Shared {
     }
 
     function _checkApproved(Entry memory entry, Look memory look) private view {
-        uint256 got = _bits(entry.approvals & look.cell.operators);
+        uint256 got = ones(entry.approvals & look.cell.operators());
         uint256 quorum = _quorum(look);
         if (got < quorum) revert IGate.GateQuorumNotMet(got, quorum);
-        uint8 missing = _missingGroups(entry.approvals, look.cell);
-        if (missing != 0) revert IGate.GateGroupMissing(missing);
-        uint64 earliest = uint64(entry.approvedAt) + _delay(look);
-        if (block.timestamp < earliest) revert IGate.GateTooEarly(earliest);
+        uint256 missing = _missingGroups(entry.approvals, look.cell);
+        if (missing != 0) revert IGate.GateGroupMissing(uint8(missing));
+        uint256 earliest = entry.approvedAt + _delay(look);
+        if (block.timestamp < earliest) revert IGate.GateTooEarly(uint64(earliest));
     }
 }

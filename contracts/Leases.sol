@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IGate} from "./interfaces/IGate.sol";
 import {Orders} from "./Orders.sol";
+import {Terms} from "./Words.sol";
 
 /// @title What operators sign in advance: an agent's autonomy, and the models that may use it
 /// @dev An agent has one lease at most. It counts only while `leaseQuorum` of those who signed it are operators, so revoking a
@@ -10,6 +11,7 @@ import {Orders} from "./Orders.sol";
 abstract contract Leases is Orders {
     // ============ Constants ============
 
+    uint256 private constant ROW = 16; // bits of a budget for each kind
     bytes32 private constant LEASE = keccak256(
         "Lease(address agent,bytes32 model,uint32 blocks,uint32 isolations,uint32 revocations,uint8 maxCriticality,"
         "uint32 maxTtl,uint64 expires,uint256 nonce)"
@@ -39,7 +41,7 @@ abstract contract Leases is Orders {
     function endLease(address agent) external {
         _require(GUARDIAN);
         bytes32 id = _leases[agent].id;
-        if (id == 0 || block.timestamp >= _leases[agent].terms.expires) revert IGate.GateNoLease(agent);
+        if (id == 0 || block.timestamp >= _leases[agent].terms.expires()) revert IGate.GateNoLease(agent);
         delete _leases[agent];
         _tell(IGate.LeaseEnded.selector, id, abi.encode(msg.sender));
     }
@@ -97,10 +99,10 @@ abstract contract Leases is Orders {
         Autonomy memory autonomy = _leases[agent];
         if (!_isLive(autonomy.terms)) return (id, expires, budgets, spent);
         for (uint256 row = 0; row < 3; ++row) {
-            budgets[row] = _row(autonomy.budgets, row);
-            spent[row] = budgets[row] - _row(autonomy.terms.left, row);
+            budgets[row] = uint16(autonomy.budgets >> (ROW * row));
+            spent[row] = budgets[row] - uint32(autonomy.terms.left(row));
         }
-        return (autonomy.id, autonomy.terms.expires, budgets, spent);
+        return (autonomy.id, uint64(autonomy.terms.expires()), budgets, spent);
     }
 
     /// @dev See `IGate`.
@@ -115,28 +117,22 @@ abstract contract Leases is Orders {
 
     // ============ Internals ============
 
-    function _isLive(Terms memory terms) private view returns (bool) {
+    function _isLive(Terms terms) private view returns (bool) {
         return _isLive(terms, _settings.operators, _settings.leaseQuorum);
     }
 
     function _store(Autonomy storage autonomy, IGate.Lease calldata lease, bytes32 id, uint64 signers) private {
-        uint48 budgets = uint48(lease.revocations);
-        budgets = (budgets << ROW) | uint48(lease.isolations);
-        budgets = (budgets << ROW) | uint48(lease.blocks);
-        autonomy.terms = Terms({
-            expires: uint40(lease.expires), // `maxLease` bounds it
-            maxTtl: lease.maxTtl,
-            maxCriticality: lease.maxCriticality,
-            model: _models[lease.model].number,
-            signers: signers,
-            left: budgets
-        });
-        autonomy.id = id;
-        autonomy.budgets = budgets;
+        uint256 budgets = lease.revocations;
+        budgets = (budgets << ROW) | lease.isolations;
+        budgets = (budgets << ROW) | lease.blocks;
+        // `maxLease` bounds the end, so it fits.
+        uint256 terms = uint256(lease.expires) | (uint256(lease.maxTtl) << 40) | (uint256(lease.maxCriticality) << 72);
+        terms |= (uint256(_models[lease.model].number) << 80) | (budgets << 96) | (uint256(signers) << 144);
+        (autonomy.terms, autonomy.id, autonomy.budgets) = (Terms.wrap(terms), id, uint48(budgets));
     }
 
     function _checkLease(IGate.Lease calldata lease) private view {
-        if (_accounts[lease.agent].roles != AGENT) revert IGate.GateMissingRole(lease.agent, AGENT);
+        if (_accounts[lease.agent].roles() != AGENT) revert IGate.GateMissingRole(lease.agent, AGENT);
         if (!_models[lease.model].active) revert IGate.GateModelNotActive(lease.model);
         bool inTime = lease.expires > block.timestamp && lease.expires <= block.timestamp + _settings.maxLease;
         uint256 all = lease.blocks | lease.isolations | lease.revocations;

@@ -5,6 +5,7 @@ import {IGate, Reason, Status} from "./interfaces/IGate.sol";
 import {Kind} from "./interfaces/IRegistry.sol";
 import {Networks} from "./Networks.sol";
 import {Signers} from "./Signers.sol";
+import {Account, ones, Target, Terms} from "./Words.sol";
 
 /// @title What is proposed, what is ordered, and how it stands
 /// @dev A proposal that waits has one word: who voted (by seat), and whether it was vetoed. Once executed it is the order in
@@ -13,72 +14,71 @@ import {Signers} from "./Signers.sol";
 abstract contract Orders is Signers {
     // ============ Constants ============
 
-    uint256 private constant NONCES = 32; // bits of `Account.recentNonces`
-    uint48 internal constant ROW = 16; // bits of a lease's budget for each kind
+    uint256 private constant NONCES = 32; // how far ahead of the last one a veto reaches
+    uint256 private constant ORDERED_HEAD = 0x140; // bytes before the signatures in the data of `Ordered`
 
     // ============ Internals: proposing ============
 
     /// @dev What holds of proposals and batches alike.
     /// @return agent account of the proposer with this nonce used, not stored yet
-    function _checkAgent(address agent_, bytes32 model, uint256 nonce) internal view returns (Account memory agent) {
+    function _checkAgent(address proposer, bytes32 model, uint256 nonce) internal view returns (Account agent) {
         agent = _accounts[msg.sender];
-        if (agent.roles != AGENT) revert IGate.GateMissingRole(msg.sender, AGENT);
-        if (msg.sender != agent_) revert IGate.GateNotProposer(msg.sender, agent_);
+        if (agent.roles() != AGENT) revert IGate.GateMissingRole(msg.sender, AGENT);
+        if (msg.sender != proposer) revert IGate.GateNotProposer(msg.sender, proposer);
         if (!_models[model].active) revert IGate.GateModelNotActive(model);
-        _useNonce(agent, nonce);
+        if (nonce > type(uint32).max || agent.isUsed(nonce)) revert IGate.GateBadNonce(nonce, agent.lastNonce());
+        return agent.withNonce(nonce);
     }
 
-    function _checkDeadline(uint64 deadline, uint24 maxPending) internal view {
-        uint64 earliest = uint64(block.timestamp) + 1;
-        uint64 latest = uint64(block.timestamp) + maxPending;
-        if (deadline < earliest || deadline > latest) revert IGate.GateBadDeadline(deadline, earliest, latest);
-    }
-
-    /// @dev One that lies too far back counts as used.
-    function _isUsed(Account memory agent, uint256 nonce) internal pure returns (bool) {
-        if (nonce > agent.lastNonce) return false;
-        uint256 behind = agent.lastNonce - nonce;
-        return behind >= NONCES || (agent.recentNonces >> behind) & 1 != 0;
+    function _checkDeadline(uint64 deadline, uint256 maxPending) internal view {
+        uint256 latest = block.timestamp + maxPending;
+        if (deadline <= block.timestamp || deadline > latest) {
+            revert IGate.GateBadDeadline(deadline, uint64(block.timestamp) + 1, uint64(latest));
+        }
     }
 
     // ============ Internals: orders ============
 
     /// @dev An order never ends before the one it supersedes: else an agent with a lease could undo what people signed by
     /// ordering the same for a second. Ending an order early is what `release` is for.
-    function _order(bytes32 id, Kind kind, bytes32 key, uint32 ttl, Look memory look) internal returns (uint40 until) {
-        until = uint40(block.timestamp) + ttl;
-        Target memory target = look.target;
-        if (target.until > until) until = target.until;
+    function _order(bytes32 id, Kind kind, bytes32 key, uint256 ttl, Look memory look)
+        internal
+        returns (uint256 until)
+    {
+        until = block.timestamp + ttl;
+        if (look.target.until() > until) until = look.target.until();
         _count(kind, look);
-        (target.until, target.order) = (until, bytes20(id));
-        target.flags &= ~(RECEIPTED | MISSED);
-        _targets[kind][key] = target;
+        _targets[uint8(kind)][key] = look.target.without(RECEIPTED | MISSED).with(COUNTED).withOrder(until, id);
         if (kind == Kind.BLOCK) _noteLength(key);
+    }
+
+    /// @dev Proposed and executed in one transaction.
+    /// @param signatures `abi.encode` of the elements alone
+    function _tellOrdered(
+        bytes32 id,
+        IGate.Proposal calldata proposal,
+        uint256 until,
+        uint256 count,
+        bytes calldata signatures
+    ) internal {
+        bytes memory rest = abi.encode(until, ORDERED_HEAD, count);
+        _tell(IGate.Ordered.selector, id, bytes.concat(_raw(proposal), rest, signatures));
     }
 
     // ============ Internals: leases ============
 
-    function _leaseCovers(address agent, Kind kind, uint32 ttl, bytes32 model, Look memory look)
+    function _leaseCovers(Terms terms, Kind kind, uint256 ttl, bytes32 model, Look memory look)
         internal
         view
         returns (bool)
     {
-        if (!look.cell.leasable || _isFrozen(look.zone)) return false;
-        Terms memory terms = _leases[agent].terms;
-        return _isLive(terms, look.cell.operators, look.cell.leaseQuorum) && terms.model == _models[model].number
-            && look.criticality <= terms.maxCriticality && ttl <= terms.maxTtl && _row(terms.left, uint256(kind)) != 0;
+        if (_isFrozen(look.zone)) return false;
+        return _isLive(terms, look.cell.operators(), look.cell.leaseQuorum()) && terms.model() == _models[model].number
+            && look.criticality <= terms.maxCriticality() && ttl <= terms.maxTtl() && terms.left(uint256(kind)) != 0;
     }
 
-    function _spendLease(address agent, Kind kind) internal {
-        _leases[agent].terms.left -= uint48(1) << (ROW * uint48(kind));
-    }
-
-    function _isLive(Terms memory terms, uint64 operators, uint8 quorum) internal view returns (bool) {
-        return block.timestamp < terms.expires && _bits(terms.signers & operators) >= quorum;
-    }
-
-    function _row(uint48 budgets, uint256 kind) internal pure returns (uint16) {
-        return uint16(budgets >> (ROW * kind));
+    function _isLive(Terms terms, uint256 operators, uint256 quorum) internal view returns (bool) {
+        return block.timestamp < terms.expires() && ones(terms.signers() & operators) >= quorum;
     }
 
     // ============ Internals: status ============
@@ -110,7 +110,7 @@ abstract contract Orders is Signers {
 
     /// @dev Enough approvals of every sort that the rule of now asks for.
     function _isApproved(Entry memory entry, Look memory look) internal view returns (bool) {
-        return _bits(entry.approvals & look.cell.operators) >= _quorum(look)
+        return ones(entry.approvals & look.cell.operators()) >= _quorum(look)
             && _missingGroups(entry.approvals, look.cell) == 0;
     }
 
@@ -125,38 +125,36 @@ abstract contract Orders is Signers {
         _tell(IGate.Withdrawn.selector, id, abi.encode(msg.sender));
     }
 
-    function _veto(bytes32 id) internal {
+    function _veto(bytes32 id, address agent, uint256 nonce) internal {
+        _require(GUARDIAN);
         _entries[id].mark = Mark.VETOED;
-        _tell(IGate.Vetoed.selector, id, abi.encode(msg.sender));
+        _tell(IGate.Vetoed.selector, id, abi.encode(msg.sender, agent, nonce));
+    }
+
+    /// @dev Of what is vetoed before it is proposed. A guardian must not use up all that an agent has.
+    function _burn(address proposer, uint256 nonce) internal {
+        Account agent = _accounts[proposer];
+        if (agent.roles() != AGENT) revert IGate.GateMissingRole(proposer, AGENT);
+        bool near = nonce <= agent.lastNonce() + NONCES && nonce <= type(uint32).max;
+        if (!near || agent.isUsed(nonce)) revert IGate.GateBadNonce(nonce, agent.lastNonce());
+        _accounts[proposer] = agent.withNonce(nonce);
     }
 
     // ============ Internals: parts ============
 
     /// @dev Of what does not wait: never proposed, or executed.
     function _orderStatus(bytes32 id, IGate.Proposal calldata proposal) private view returns (Status) {
-        if (!_isUsed(_accounts[proposal.agent], proposal.nonce)) return Status.NONE;
-        Target memory target = _targets[proposal.kind][proposal.target];
-        if (target.order != bytes20(id)) return Status.SUPERSEDED;
-        if (target.until == 0) return Status.RELEASED;
-        return block.timestamp < target.until ? Status.LIVE : Status.EXPIRED;
+        if (!_accounts[proposal.agent].isUsed(proposal.nonce)) return Status.NONE;
+        Target target = _targets[uint8(proposal.kind)][proposal.target];
+        if (!target.isOf(id)) return Status.SUPERSEDED;
+        if (target.until() == 0) return Status.RELEASED;
+        return block.timestamp < target.until() ? Status.LIVE : Status.EXPIRED;
     }
 
     /// @dev Where the rule of now asks for no one because it refuses, one rejection is enough.
     function _isRejected(Entry memory entry, uint256 quorum) private view returns (bool) {
         uint256 against = _countCurrent(entry.rejections);
         return against != 0 && against >= quorum;
-    }
-
-    /// @dev Counts a nonce as used; the caller stores the account.
-    function _useNonce(Account memory agent, uint256 nonce) private pure {
-        if (nonce > type(uint32).max || _isUsed(agent, nonce)) revert IGate.GateBadNonce(nonce, agent.lastNonce);
-        if (nonce <= agent.lastNonce) {
-            agent.recentNonces |= uint32(1 << (agent.lastNonce - nonce));
-            return;
-        }
-        uint256 ahead = nonce - agent.lastNonce; // a shift beyond the width leaves zero
-        agent.recentNonces = uint32(uint256(agent.recentNonces) << ahead) | 1;
-        agent.lastNonce = uint32(nonce);
     }
 
     function _noteLength(bytes32 network) private {

@@ -5,26 +5,24 @@ import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProo
 import {Batches} from "./Batches.sol";
 import {IGate, Outcome, Status} from "./interfaces/IGate.sol";
 import {Kind} from "./interfaces/IRegistry.sol";
+import {Target} from "./Words.sol";
 
 /// @title What enforcers read back, and what they failed to
 abstract contract Receipts is Batches {
     // ============ Externals ============
 
     /// @dev See `IGate`.
-    function fileReceipt(Kind kind, bytes32 target, bytes32 id, Outcome outcome, bytes32 digest) external {
-        _requireScope(msg.sender, kind, _targets[kind][target].zone);
-        _noteReceipt(kind, target, id);
-        IGate.Receipt memory receipt = IGate.Receipt(id, target, msg.sender, outcome, digest);
-        _tell(IGate.ReceiptFiled.selector, id, abi.encode(receipt));
+    function fileReceipt(Kind kind, bytes32 target, bytes20 order, Outcome outcome, bytes32 digest) external {
+        _requireScope(msg.sender, kind, _targets[uint8(kind)][target].zone());
+        _noteReceipt(kind, target, order);
+        _tellFiled(IGate.Receipt(order, target, msg.sender, outcome, digest));
     }
 
     /// @dev See `IGate`.
     function filePageReceipt(IGate.Batch calldata batch, uint256 page, Outcome outcome, bytes32 digest) external {
         _requireScope(msg.sender, batch.kind, _zoneNumbers[batch.zone]);
-        bytes32 id = _notePageReceipt(batch, page);
-        IGate.Receipt memory receipt =
-            IGate.Receipt(id, bytes32(batch.targets[page]), msg.sender, outcome, digest);
-        _tell(IGate.ReceiptFiled.selector, id, abi.encode(receipt));
+        bytes20 order = _notePageReceipt(batch, page);
+        _tellFiled(IGate.Receipt(order, bytes32(batch.targets[page]), msg.sender, outcome, digest));
     }
 
     /// @dev See `IGate`.
@@ -37,7 +35,7 @@ abstract contract Receipts is Batches {
 
     /// @dev See `IGate`.
     function showReceipt(Kind kind, IGate.Receipt calldata receipt, bytes32 root, bytes32[] calldata proof) external {
-        _requireScope(receipt.enforcer, kind, _targets[kind][receipt.target].zone);
+        _requireScope(receipt.enforcer, kind, _targets[uint8(kind)][receipt.target].zone());
         _checkProof(receipt, root, proof);
         _noteReceipt(kind, receipt.target, receipt.order);
         _tell(IGate.ReceiptShown.selector, receipt.order, abi.encode(receipt, root));
@@ -52,9 +50,9 @@ abstract contract Receipts is Batches {
     ) external {
         _requireScope(receipt.enforcer, batch.kind, _zoneNumbers[batch.zone]);
         _checkProof(receipt, root, proof);
-        bytes32 id = _notePageReceipt(batch, _find(batch, receipt.target));
-        if (receipt.order != id) revert IGate.GateBadProof(root);
-        _tell(IGate.ReceiptShown.selector, id, abi.encode(receipt, root));
+        bytes20 order = _notePageReceipt(batch, _find(batch, receipt.target));
+        if (receipt.order != order) revert IGate.GateBadProof(root);
+        _tell(IGate.ReceiptShown.selector, order, abi.encode(receipt, root));
     }
 
     /// @dev See `IGate`.
@@ -76,28 +74,32 @@ abstract contract Receipts is Batches {
     // ============ Internals ============
 
     function _requireScope(address enforcer, Kind kind, uint16 zone) private view {
-        if (_accounts[enforcer].roles & ENFORCER == 0) revert IGate.GateMissingRole(enforcer, ENFORCER);
+        if (_accounts[enforcer].roles() & ENFORCER == 0) revert IGate.GateMissingRole(enforcer, ENFORCER);
         Scope memory scope = _scopes[enforcer];
         bool covers = (scope.kinds >> uint8(kind)) & 1 != 0 && (scope.zone == 0 || scope.zone == zone);
         if (!covers) revert IGate.GateOutOfScope(enforcer);
     }
 
-    function _noteReceipt(Kind kind, bytes32 key, bytes32 id) private {
-        Target storage target = _targets[kind][key];
-        if (target.order != bytes20(id)) revert IGate.GateWrongStatus(id, Status.SUPERSEDED);
-        target.flags |= RECEIPTED;
+    function _tellFiled(IGate.Receipt memory receipt) private {
+        _tell(IGate.ReceiptFiled.selector, receipt.order, abi.encode(receipt));
     }
 
-    function _notePageReceipt(IGate.Batch calldata batch, uint256 i) private returns (bytes32 id) {
-        id = batchIdOf(batch);
+    function _noteReceipt(Kind kind, bytes32 key, bytes20 order) private {
+        Target target = _targets[uint8(kind)][key];
+        if (order == 0 || !target.isOf(order)) revert IGate.GateNoOrder(order);
+        _targets[uint8(kind)][key] = target.with(RECEIPTED);
+    }
+
+    function _notePageReceipt(IGate.Batch calldata batch, uint256 i) private returns (bytes20) {
+        bytes32 id = batchIdOf(batch);
         _requirePage(id, batch, i).flags |= RECEIPTED;
+        return bytes20(id);
     }
 
     /// @return page on which the batch was the last
     function _requirePage(bytes32 id, IGate.Batch calldata batch, uint256 i) private view returns (Page storage page) {
         page = _page(batch, i);
-        bool last = batch.kind == Kind.ISOLATE && page.batch == _tag(_agentNumbers[batch.agent], batch.nonce);
-        if (!last || batch.nonce > type(uint32).max) revert IGate.GateWrongStatus(id, Status.SUPERSEDED);
+        if (!_isLast(id, batch, page)) revert IGate.GateWrongStatus(id, Status.SUPERSEDED);
     }
 
     function _checkProof(IGate.Receipt calldata receipt, bytes32 root, bytes32[] calldata proof) private view {
@@ -112,18 +114,18 @@ abstract contract Receipts is Batches {
     }
 
     function _reportMissing(bytes32 id, Kind kind, bytes32 key, uint32 ttl) private {
-        Target storage target = _targets[kind][key];
-        if (target.order != bytes20(id)) revert IGate.GateWrongStatus(id, Status.SUPERSEDED);
-        _requireDue(id, target.flags, target.until, ttl);
-        target.flags |= MISSED;
+        Target target = _targets[uint8(kind)][key];
+        if (!target.isOf(id)) revert IGate.GateWrongStatus(id, Status.SUPERSEDED);
+        _requireDue(id, target.flags(), target.until(), ttl);
+        _targets[uint8(kind)][key] = target.with(MISSED);
         _tell(IGate.ReceiptMissed.selector, id, abi.encode(key, msg.sender));
     }
 
     /// @param until end of the order; one that was released is not reported
-    function _requireDue(bytes32 id, uint8 flags, uint40 until, uint32 ttl) private view {
+    function _requireDue(bytes32 id, uint256 flags, uint256 until, uint32 ttl) private view {
         if (until == 0) revert IGate.GateWrongStatus(id, Status.RELEASED);
         if (flags & (RECEIPTED | MISSED) != 0) revert IGate.GateReceiptKnown(id);
-        uint64 due = uint64(until) - ttl + _settings.receiptDue;
-        if (block.timestamp < due) revert IGate.GateTooEarly(due);
+        uint256 due = until - ttl + _settings.receiptDue;
+        if (block.timestamp < due) revert IGate.GateTooEarly(uint64(due));
     }
 }

@@ -4,6 +4,7 @@ pragma solidity ^0.8.28;
 import {IRegistry, Kind} from "./interfaces/IRegistry.sol";
 import {Networks} from "./Networks.sol";
 import {State} from "./State.sol";
+import {Account, Cell, Target} from "./Words.sol";
 
 /// @title Who and what exists, and which rules hold for it: changed by governance alone
 abstract contract Registry is State {
@@ -26,11 +27,10 @@ abstract contract Registry is State {
         if (roles & AGENT != 0 && roles != AGENT) revert IRegistry.RegistryAgentMustBeAlone(account, roles);
         bool seated = roles & OPERATOR != 0;
         if (group >= SEATS / GROUP || (group != 0 && !seated)) revert IRegistry.RegistryBadGroup(group);
-        Account storage entry = _accounts[account];
-        _unseat(entry, roles, group);
-        if (seated && entry.number == 0) _seat(account, entry, group);
-        if (roles == AGENT) _numberAgent(account, entry);
-        entry.roles = roles;
+        uint8 number = _keptSeat(_accounts[account], seated, group);
+        if (seated && number == 0) number = _seat(account, group);
+        if (roles == AGENT) number = _numberAgent(account);
+        _accounts[account] = _accounts[account].withRoles(roles, number);
         _tell(IRegistry.RolesSet.selector, _subject(account), abi.encode(roles, group));
     }
 
@@ -57,10 +57,9 @@ abstract contract Registry is State {
             number = ++_settings.zones;
             (_zoneNumbers[key], _zoneNames[number]) = (number, key);
         }
-        Zone storage zone = _zones[number];
-        (zone.share, zone.extra) = (rule.share, rule.extra);
-        (zone.frozenFrom, zone.frozenUntil) = (rule.frozenFrom, rule.frozenUntil);
-        (zone.opens, zone.length) = (rule.opens, rule.length);
+        uint256 word = (uint256(rule.share) << 48) | (uint256(rule.extra) << 56) | (uint256(rule.frozenFrom) << 64);
+        word |= (uint256(rule.frozenUntil) << 104) | (uint256(rule.opens) << 144) | (uint256(rule.length) << 168);
+        _zones[number] = _zones[number].withRule(word);
         _tell(IRegistry.ZoneSet.selector, key, abi.encode(name, rule));
     }
 
@@ -93,10 +92,9 @@ abstract contract Registry is State {
             _checkName(entry.principal);
             _checkCriticality(entry.criticality);
             bytes32 key = _key(entry.id);
-            Target storage target = _targets[Kind.REVOKE][key];
-            if (target.criticality != entry.criticality) _requireUnordered(key, target);
-            target.criticality = entry.criticality;
-            _flag(target, entry.isProtected);
+            Target target = _targets[uint8(Kind.REVOKE)][key];
+            if (target.criticality() != entry.criticality) _requireUnordered(key, target);
+            _targets[uint8(Kind.REVOKE)][key] = _flag(target.withCriticality(entry.criticality), entry.isProtected);
             _principals[key] = _key(entry.principal);
             _tell(IRegistry.CredentialSet.selector, key, abi.encode(entry));
         }
@@ -104,11 +102,11 @@ abstract contract Registry is State {
 
     /// @dev See `IRegistry`.
     function removeTarget(Kind kind, bytes32 key) external restricted {
-        Target storage target = _targets[kind][key];
-        if (target.flags & KNOWN == 0) revert IRegistry.RegistryUnknown(key);
+        Target target = _targets[uint8(kind)][key];
+        if (!target.has(KNOWN)) revert IRegistry.RegistryUnknown(key);
         _requireUnordered(key, target);
         if (kind == Kind.ISOLATE) _displace(target);
-        (target.flags, target.criticality, target.pool) = (0, 0, 0);
+        _targets[uint8(kind)][key] = target.without(KNOWN | PROTECTED).withCriticality(0).withPlace(0, 0, 0);
         _tell(IRegistry.TargetRemoved.selector, key, abi.encode(kind));
     }
 
@@ -116,7 +114,7 @@ abstract contract Registry is State {
     function setResource(string calldata name, string calldata asset) external restricted {
         _checkName(name);
         bytes32 key = _key(asset);
-        if (_targets[Kind.ISOLATE][key].flags & KNOWN == 0) revert IRegistry.RegistryUnknown(key);
+        if (!_targets[uint8(Kind.ISOLATE)][key].has(KNOWN)) revert IRegistry.RegistryUnknown(key);
         _resources[_key(name)] = key;
         _tell(IRegistry.ResourceSet.selector, _key(name), abi.encode(name, asset));
     }
@@ -153,13 +151,14 @@ abstract contract Registry is State {
     function setRule(Kind kind, uint8 criticality, IRegistry.Rule calldata rule) external restricted {
         _checkCriticality(criticality);
         if (_settings.window == 0) revert IRegistry.RegistryBadLimits();
-        bool complete = rule.quorum != 0 && rule.quorum <= SEATS && rule.groups < 1 << (SEATS / GROUP) && rule.maxTtl != 0
-            && rule.budget != 0 && rule.budget <= MAX_BUDGET && rule.live != 0 && !(rule.leasable && rule.delay != 0);
-        if (rule.allowed ? !complete : rule.leasable) revert IRegistry.RegistryBadRule(kind, criticality);
-        Cell storage cell = _cells[kind][criticality];
-        (cell.allowed, cell.leasable, cell.quorum, cell.groups) =
-            (rule.allowed, rule.leasable, rule.quorum, rule.groups);
-        (cell.delay, cell.maxTtl, cell.budget, cell.maxLive) = (rule.delay, rule.maxTtl, rule.budget, rule.live);
+        bool fits = rule.quorum <= SEATS && rule.groups < 1 << (SEATS / GROUP) && rule.budget <= MAX_BUDGET;
+        bool complete = rule.quorum != 0 && rule.maxTtl != 0 && rule.budget != 0 && rule.live != 0
+            && !(rule.leasable && rule.delay != 0);
+        if (!fits || (rule.allowed ? !complete : rule.leasable)) revert IRegistry.RegistryBadRule(kind, criticality);
+        uint256 word = (rule.allowed ? 1 : 0) | (rule.leasable ? 2 : 0) | (uint256(rule.groups) << 4);
+        word |= (uint256(rule.quorum) << 8) | (uint256(rule.delay) << 16) | (uint256(rule.maxTtl) << 40);
+        word |= (uint256(rule.budget) << 64) | (uint256(rule.live) << 80);
+        _cells[uint8(kind)][criticality] = _cells[uint8(kind)][criticality].withRule(word);
         _tell(IRegistry.RuleSet.selector, bytes32(uint256(kind)), abi.encode(criticality, rule));
     }
 
@@ -179,50 +178,58 @@ abstract contract Registry is State {
 
     // ============ Internals: seats ============
 
-    /// @dev Gives up the seat of whoever is no operator any more, or of another group from now.
-    function _unseat(Account storage entry, uint8 roles, uint8 group) private {
-        if (entry.roles & OPERATOR == 0) {
-            entry.number = 0;
-            return;
-        }
-        uint256 seat = entry.number - 1;
-        if (roles & OPERATOR != 0 && seat / GROUP == group) return;
+    /// @dev Whoever is no operator any more, or of another group from now, gives up the seat.
+    /// @return number of the seat that is kept; zero: none
+    function _keptSeat(Account account, bool seated, uint8 group) private returns (uint8 number) {
+        if (account.roles() & OPERATOR == 0) return 0;
+        number = account.number();
+        uint256 seat = number - 1;
+        if (seated && seat / GROUP == group) return number;
         _seats[seat].rests = uint40(block.timestamp + MAX_WAIT);
-        entry.number = 0;
-        _settings.operators &= ~(uint64(1) << uint64(seat));
+        _settings.operators &= ~uint64(1 << seat);
+        _copySettings();
+        return 0;
+    }
+
+    /// @dev While the seat that he left rests he has that one again or none: what he withdrew is kept by seat.
+    function _seat(address account, uint8 group) private returns (uint8 number) {
+        uint256 seat = _freeSeat(account, group);
+        number = uint8(seat + 1);
+        (_seats[seat], _seatNumbers[account]) = (Seat(account, 0), number);
+        _settings.operators |= uint64(1 << seat);
         _copySettings();
     }
 
-    /// @dev A seat that someone left rests until nothing that he signed can count any more.
-    function _seat(address account, Account storage entry, uint8 group) private {
+    function _freeSeat(address account, uint8 group) private view returns (uint256 seat) {
+        uint256 last = _seatNumbers[account];
+        if (last != 0 && _seats[last - 1].holder == account && block.timestamp < _seats[last - 1].rests) {
+            if ((last - 1) / GROUP != group) revert IRegistry.RegistryNoSeat(group);
+            return last - 1;
+        }
         uint64 operators = _settings.operators;
-        for (uint256 seat = group * GROUP; seat < (group + 1) * GROUP; ++seat) {
-            if ((operators >> seat) & 1 != 0 || block.timestamp < _seats[seat].rests) continue;
-            _seats[seat] = Seat(account, 0);
-            entry.number = uint8(seat + 1);
-            _settings.operators = operators | (uint64(1) << uint64(seat));
-            return _copySettings();
+        for (seat = group * GROUP; seat < (group + 1) * GROUP; ++seat) {
+            if ((operators >> seat) & 1 == 0 && block.timestamp >= _seats[seat].rests) return seat;
         }
         revert IRegistry.RegistryNoSeat(group);
     }
 
     /// @dev For good: batches are known by their agent's number.
-    function _numberAgent(address account, Account storage entry) private {
-        if (_agentNumbers[account] == 0) {
-            if (_settings.agents == type(uint8).max) revert IRegistry.RegistryFull(type(uint8).max);
-            _agentNumbers[account] = ++_settings.agents;
-        }
-        entry.number = _agentNumbers[account];
+    function _numberAgent(address account) private returns (uint8 number) {
+        number = _agentNumbers[account];
+        if (number != 0) return number;
+        if (_settings.agents == type(uint8).max) revert IRegistry.RegistryFull(type(uint8).max);
+        number = ++_settings.agents;
+        _agentNumbers[account] = number;
     }
 
     /// @dev Into every cell, after each change of a setting that cells have.
     function _copySettings() private {
-        Settings memory settings = _settings;
+        Settings memory s = _settings;
         for (uint256 kind = 0; kind <= uint256(type(Kind).max); ++kind) {
             for (uint8 criticality = 0; criticality <= MAX_CRITICALITY; ++criticality) {
-                Cell storage cell = _cells[Kind(kind)][criticality];
-                (cell.window, cell.maxPending) = (settings.window, settings.maxPending);
-                (cell.leaseQuorum, cell.operators) = (settings.leaseQuorum, settings.operators);
+                Cell cell = _cells[uint8(kind)][criticality];
+                cell = cell.withSettings(s.window, s.maxPending, s.leaseQuorum, s.operators);
+                _cells[uint8(kind)][criticality] = cell;
             }
         }
     }
@@ -235,55 +242,54 @@ abstract contract Registry is State {
         bytes32 key = _key(entry.id);
         uint16 zone = _requireZone(_key(entry.zone));
         uint8 pool = bytes(entry.pool).length == 0 ? 0 : _requirePool(_key(entry.pool));
-        Target storage target = _targets[Kind.ISOLATE][key];
-        bool known = target.flags & KNOWN != 0;
-        bool stays = known && target.zone == zone && target.criticality == entry.criticality && target.pool == pool;
+        Target target = _targets[uint8(Kind.ISOLATE)][key];
+        bool known = target.has(KNOWN);
+        bool stays = known && target.zone() == zone && target.criticality() == entry.criticality
+            && target.pool() == pool;
         if (!stays) {
-            if (known) {
-                _requireUnordered(key, target);
-                _displace(target);
-            }
-            _place(key, target, zone, entry.criticality, pool);
+            _requireUnordered(key, target);
+            if (known) _displace(target);
+            uint256 place = _place(key, zone, entry.criticality, pool);
+            target = target.withCriticality(entry.criticality).withPlace(zone, pool, place);
         }
-        _flag(target, entry.isProtected);
+        target = _flag(target, entry.isProtected);
+        _targets[uint8(Kind.ISOLATE)][key] = target;
         _setMember(target, !entry.isProtected && pool == 0);
-        _tell(IRegistry.AssetSet.selector, key, abi.encode(entry, uint32(target.place)));
+        _tell(IRegistry.AssetSet.selector, key, abi.encode(entry, uint32(target.place())));
     }
 
-    /// @dev Takes the next place of its zone and criticality, which no one had before.
-    function _place(bytes32 key, Target storage target, uint16 zone, uint8 criticality, uint8 pool) private {
-        uint24 place = _places[zone][criticality]++;
+    /// @return place the next one of its zone and criticality, which no one had before
+    function _place(bytes32 key, uint16 zone, uint8 criticality, uint8 pool) private returns (uint256 place) {
+        place = _places[zone][criticality]++;
         if (place == MAX_PLACES) revert IRegistry.RegistryFull(MAX_PLACES);
-        (target.zone, target.criticality, target.pool, target.place) = (zone, criticality, pool, uint16(place));
-        ++_zones[zone].assets;
+        _zones[zone] = _zones[zone].withAssets(_zones[zone].assets() + 1);
         if (pool != 0) ++_pools[pool].members;
         uint256 page = _pageKey(zone, criticality, place / PAGE);
         _pages[page].names = 0;
         _pageChains[page] = keccak256(bytes.concat(_pageChains[page], key));
     }
 
-    /// @dev Gives up its place, for good.
-    function _displace(Target storage target) private {
+    /// @dev It gives up its place, for good.
+    function _displace(Target target) private {
         _setMember(target, false);
-        --_zones[target.zone].assets;
-        if (target.pool != 0) --_pools[target.pool].members;
+        _zones[target.zone()] = _zones[target.zone()].withAssets(_zones[target.zone()].assets() - 1);
+        if (target.pool() != 0) --_pools[target.pool()].members;
     }
 
-    function _setMember(Target storage target, bool member) private {
+    function _setMember(Target target, bool member) private {
         Page storage page = _pageOf(target);
         uint32 bit = _bitOf(target);
         page.members = member ? page.members | bit : page.members & ~bit;
     }
 
-    /// @dev The order on it stays as it is.
-    function _flag(Target storage target, bool isProtected) private {
-        target.flags = (target.flags & ~PROTECTED) | KNOWN | (isProtected ? PROTECTED : 0);
+    function _flag(Target target, bool isProtected) private pure returns (Target) {
+        return isProtected ? target.with(KNOWN | PROTECTED) : target.with(KNOWN).without(PROTECTED);
     }
 
     /// @dev What counts somewhere must not count elsewhere at its end.
-    function _requireUnordered(bytes32 key, Target storage target) private view {
-        bool batched = target.flags & KNOWN != 0 && target.zone != 0 && _pageOf(target).ordered & _bitOf(target) != 0;
-        if (batched || target.flags & COUNTED != 0) revert IRegistry.RegistryOrdered(key);
+    function _requireUnordered(bytes32 key, Target target) private view {
+        bool batched = target.zone() != 0 && _pageOf(target).ordered & _bitOf(target) != 0;
+        if (batched || target.has(COUNTED)) revert IRegistry.RegistryOrdered(key);
     }
 
     function _requireZone(bytes32 key) private view returns (uint16 number) {

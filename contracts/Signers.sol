@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {Guardrails} from "./Guardrails.sol";
-import {IGate, Status} from "./interfaces/IGate.sol";
+import {IGate} from "./interfaces/IGate.sol";
 import {Kind} from "./interfaces/IRegistry.sol";
 import {Networks} from "./Networks.sol";
 
@@ -25,7 +25,16 @@ abstract contract Signers is Guardrails {
     // ============ Internals ============
 
     function _idOf(IGate.Proposal calldata proposal) internal view returns (bytes32) {
-        return keccak256(abi.encode(block.chainid, address(this), proposal));
+        return keccak256(bytes.concat(abi.encode(block.chainid, address(this)), _raw(proposal)));
+    }
+
+    /// @dev `abi.encode(proposal)` as it came, 8 words: solc would check and copy them one by one. What stands beyond the
+    /// width of a field has every function revert that reads it.
+    function _raw(IGate.Proposal calldata proposal) internal pure returns (bytes calldata raw) {
+        assembly ("memory-safe") {
+            raw.offset := proposal
+            raw.length := 0x100
+        }
     }
 
     /// @param typeHash of a decision
@@ -34,7 +43,7 @@ abstract contract Signers is Guardrails {
         view
         returns (bytes32)
     {
-        (bytes32 action, bytes32 target, bytes32 zone) = _names(proposal.kind, proposal.target, look.target.zone);
+        (bytes32 action, bytes32 target, bytes32 zone) = _names(proposal.kind, proposal.target, look.target.zone());
         return _hashTypedDataV4(
             keccak256(
                 abi.encode(
@@ -76,19 +85,18 @@ abstract contract Signers is Guardrails {
         IGate.CompactSignature[] calldata signatures,
         Look memory look
     ) internal view returns (uint64 seats) {
-        Entry memory entry = _entries[id];
-        if (entry.mark == Mark.VETOED) revert IGate.GateWrongStatus(id, Status.VETOED);
+        uint64 withdrawn = _entries[id].withdrawn;
         uint256 quorum = _quorum(look);
         if (signatures.length < quorum) revert IGate.GateQuorumNotMet(signatures.length, quorum);
         for (uint256 i = 0; i < signatures.length; ++i) {
             address operator = _recover(digest, signatures[i]);
             uint64 seat = _requireSeat(operator);
             if (seats & seat != 0) revert IGate.GateDuplicateSigner(operator);
-            if (entry.withdrawn & seat != 0) revert IGate.GateAlreadyVoted(id, operator);
+            if (withdrawn & seat != 0) revert IGate.GateAlreadyVoted(id, operator);
             seats |= seat;
         }
-        uint8 missing = _missingGroups(seats, look.cell);
-        if (missing != 0) revert IGate.GateGroupMissing(missing);
+        uint256 missing = _missingGroups(seats, look.cell);
+        if (missing != 0) revert IGate.GateGroupMissing(uint8(missing));
     }
 
     function _requireSeat(address operator) internal view returns (uint64 seat) {

@@ -7,11 +7,10 @@ import {AuditLog} from "./AuditLog.sol";
 import {IGate} from "./interfaces/IGate.sol";
 import {IRegistry, Kind} from "./interfaces/IRegistry.sol";
 import {Networks} from "./Networks.sol";
+import {Account, Cell, ones, Target, Terms, Zone} from "./Words.sol";
 
 /// @title All that the gate keeps
 /// @dev Every part of the gate inherits this first and declares no storage of its own, so all see the same slots.
-///
-/// What an order reads or writes together shares a word: a cold word costs more than all that is computed from it.
 ///
 /// Every operator has a seat, a bit of his own. A set of signers is then one word, and how many of them are operators now is
 /// the number of bits it shares with `_settings.operators`. A seat's number tells the approver group.
@@ -28,26 +27,17 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
     uint256 internal constant SEATS = 64;
     uint256 internal constant GROUP = 16; // seats of an approver group
 
-    // `Target.flags`
-    uint8 internal constant KNOWN = 1;
-    uint8 internal constant PROTECTED = 2;
-    uint8 internal constant COUNTED = 4; // its order counts against the limits
-    // `Target.flags` and `Page.flags`
+    // Flags of a target
+    uint256 internal constant KNOWN = 1;
+    uint256 internal constant PROTECTED = 2;
+    uint256 internal constant COUNTED = 4; // its order counts against the limits
+    // Flags of a target and of a page
     uint8 internal constant RECEIPTED = 8; // its order has a receipt
     uint8 internal constant MISSED = 16; // a missing receipt was reported
 
     uint256 internal constant PAGE = 32; // places of a page
 
     // ============ Structs ============
-
-    struct Account {
-        uint8 roles;
-        uint8 number; // of an operator's seat or of an agent, from 1
-        uint32 window; // the one that `used` counts in
-        uint32 lastNonce; // the highest that this agent used
-        uint32 recentNonces; // bit i: `lastNonce - i` is used
-        uint144 used; // proposals by this agent: 12 bits for each of the twelve cells
-    }
 
     struct Seat {
         address holder;
@@ -59,17 +49,6 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
         uint16 zone; // number; zero for all
     }
 
-    /// @notice What governance says of a target, and the last order on it. A network has the order alone.
-    struct Target {
-        uint8 flags;
-        uint8 criticality;
-        uint16 zone; // number
-        uint8 pool; // number; zero: in none
-        uint16 place; // among the assets of its zone and criticality
-        uint40 until; // end of the order; zero where there was none, and after a release
-        bytes20 order; // the start of the proposal's or batch's id
-    }
-
     /// @notice The assets of 32 places, and the last batch order on them.
     struct Page {
         uint32 members; // bits of those that a batch may isolate
@@ -78,17 +57,6 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
         uint40 batch; // the agent's number and the batch's nonce
         uint8 flags;
         uint104 names; // the start of the hash over all keys of the page; zero while it is not sealed
-    }
-
-    struct Zone {
-        uint24 assets;
-        uint24 isolated; // counted
-        uint8 share; // percent
-        uint8 extra;
-        uint40 frozenFrom;
-        uint40 frozenUntil;
-        uint24 opens;
-        uint24 length;
     }
 
     struct Pool {
@@ -122,28 +90,11 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
         uint16 pauses;
     }
 
-    /// @dev A rule, what counts against it, and the settings that every order is judged by too: one word instead of two.
-    struct Cell {
-        bool allowed;
-        bool leasable;
-        bool paused;
-        uint8 quorum;
-        uint8 groups;
-        uint24 delay;
-        uint24 maxTtl;
-        uint16 budget;
-        uint16 maxLive;
-        uint16 live; // counted
-        uint24 window;
-        uint24 maxPending;
-        uint8 leaseQuorum;
-        uint64 operators;
-    }
-
     enum Mark {
         NONE,
         PROPOSED,
-        VETOED
+        VETOED,
+        ORDERED // a batch of pages
     }
 
     /// @dev Seats, and since when enough approvals are there: the time of the last one that was needed.
@@ -153,16 +104,6 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
         uint64 rejections;
         uint64 withdrawn; // voted, or would have, and counts no more
         uint40 approvedAt;
-    }
-
-    /// @dev What an order under the lease is judged by: one word.
-    struct Terms {
-        uint40 expires;
-        uint32 maxTtl;
-        uint8 maxCriticality;
-        uint16 model; // its number
-        uint64 signers; // seats
-        uint48 left; // orders, 16 bits for each kind
     }
 
     struct Autonomy {
@@ -176,11 +117,12 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
     Settings internal _settings;
 
     mapping(address account => Account) internal _accounts;
-    mapping(Kind kind => mapping(uint8 criticality => Cell)) internal _cells;
-    mapping(Kind kind => mapping(bytes32 key => Target)) internal _targets;
+    // By kind; arrays where numbers are dense, for a mapping costs a hash.
+    Cell[4][3] internal _cells; // and criticality
+    mapping(bytes32 key => Target)[3] internal _targets;
+    Zone[1 << 16] internal _zones; // by number
     mapping(bytes32 model => Model) internal _models;
-    mapping(uint16 number => Zone) internal _zones;
-    mapping(bytes32 id => Entry) internal _entries; // of what waits; gone once executed
+    mapping(bytes32 id => Entry) internal _entries; // of what waits, gone once executed; of batches of pages
     mapping(address agent => Autonomy) internal _leases;
     mapping(bytes32 id => bool) internal _granted; // leases
 
@@ -195,6 +137,7 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
     mapping(uint8 number => Pool) internal _pools;
     mapping(address enforcer => Scope) internal _scopes;
     mapping(address agent => uint8 number) internal _agentNumbers; // from 1
+    mapping(address operator => uint8 number) internal _seatNumbers; // from 1; of the last seat he had
     mapping(bytes32 credential => bytes32 principal) internal _principals;
     mapping(bytes32 resource => bytes32 asset) internal _resources;
     mapping(bytes32 principal => mapping(bytes32 resource => uint40 until)) internal _grants;
@@ -223,44 +166,38 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
     // ============ Internals ============
 
     function _require(uint8 role) internal view {
-        if (_accounts[msg.sender].roles & role == 0) revert IGate.GateMissingRole(msg.sender, role);
+        if (_accounts[msg.sender].roles() & role == 0) revert IGate.GateMissingRole(msg.sender, role);
     }
 
     /// @dev The bit of an operator's seat; zero for whoever is no operator now.
     function _seatOf(address operator) internal view returns (uint64) {
-        Account storage account = _accounts[operator];
-        return account.roles & OPERATOR == 0 ? 0 : uint64(1) << (account.number - 1);
+        Account account = _accounts[operator];
+        return account.roles() & OPERATOR == 0 ? 0 : uint64(1) << (account.number() - 1);
     }
 
     /// @dev How many of these seats belong to current operators.
     function _countCurrent(uint64 seats) internal view returns (uint256) {
-        return _bits(seats & _settings.operators);
-    }
-
-    function _bits(uint256 word) internal pure returns (uint256 count) {
-        for (; word != 0; word &= word - 1) {
-            ++count;
-        }
+        return ones(seats & _settings.operators);
     }
 
     function _pageKey(uint16 zone, uint8 criticality, uint256 page) internal pure returns (uint256) {
         return (uint256(zone) << 24) | (uint256(criticality) << 16) | page;
     }
 
-    function _pageOf(Target memory asset) internal view returns (Page storage) {
-        return _pages[_pageKey(asset.zone, asset.criticality, asset.place / PAGE)];
+    function _pageOf(Target asset) internal view returns (Page storage) {
+        return _pages[_pageKey(asset.zone(), asset.criticality(), asset.place() / PAGE)];
     }
 
     /// @dev The place of an asset within its page.
-    function _bitOf(Target memory asset) internal pure returns (uint32) {
-        return uint32(1) << uint32(asset.place % PAGE);
+    function _bitOf(Target asset) internal pure returns (uint32) {
+        return uint32(1 << (asset.place() % PAGE));
     }
 
     /// @dev End of the live order; zero without one.
-    function _liveUntil(Kind kind, bytes32 key) internal view returns (uint40 until) {
-        Target memory target = _targets[kind][key];
-        if (block.timestamp < target.until) until = target.until;
-        if (kind != Kind.ISOLATE || target.flags & KNOWN == 0) return until;
+    function _liveUntil(Kind kind, bytes32 key) internal view returns (uint64 until) {
+        Target target = _targets[uint8(kind)][key];
+        if (block.timestamp < target.until()) until = uint64(target.until());
+        if (kind != Kind.ISOLATE || !target.has(KNOWN)) return until;
         Page memory page = _pageOf(target);
         bool batched = page.ordered & _bitOf(target) != 0 && block.timestamp < page.until;
         return batched && page.until > until ? page.until : until;

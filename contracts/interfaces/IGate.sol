@@ -91,7 +91,7 @@ interface IGate is IRegistry {
         uint8 maxCriticality; // nothing above it
         uint32 maxTtl; // seconds
         uint64 expires; // Unix seconds
-        uint256 nonce; // unordered, used once
+        uint256 nonce; // tells leases of the same terms apart; each is granted once
     }
 
     /// @param data ECDSA (64 or 65 bytes) or ERC-1271 signature of `signer`, never empty.
@@ -109,7 +109,7 @@ interface IGate is IRegistry {
     /// @notice What an enforcer says of one order. In a Merkle tree (OpenZeppelin's, sorted pairs) it is the leaf
     /// `keccak256(bytes.concat(keccak256(abi.encode(order, target, enforcer, outcome, digest))))`.
     struct Receipt {
-        bytes32 order; // id of the proposal or batch
+        bytes20 order; // the start of the id of the proposal or batch
         bytes32 target; // the proposal's; of a batch one of `targets`
         address enforcer;
         Outcome outcome;
@@ -130,7 +130,7 @@ interface IGate is IRegistry {
     event Ordered(bytes32 indexed id, Proposal proposal, uint64 until, CompactSignature[] signatures);
     /// @notice Each target's order ends at block time plus time to live, or with the order it supersedes where that is later.
     event BatchOrdered(bytes32 indexed id, Batch batch, CompactSignature[] signatures);
-    event Vetoed(bytes32 indexed id, address guardian);
+    event Vetoed(bytes32 indexed id, address guardian, address agent, uint256 nonce); // which is used now
     event Released(bytes32 indexed id, Signature[] signatures);
     event BatchReleased(bytes32 indexed id, Signature[] signatures);
     /// @notice An order that ended counts no more.
@@ -142,10 +142,10 @@ interface IGate is IRegistry {
     event ModelDeactivated(bytes32 indexed model, uint32 revision, address guardian);
     event Paused(address indexed guardian, uint32 pause);
     event Resumed(uint32 indexed pause, Signature[] signatures);
-    event ReceiptFiled(bytes32 indexed order, Receipt receipt);
+    event ReceiptFiled(bytes20 indexed order, Receipt receipt);
     event ReceiptsFiled(bytes32 indexed root, address enforcer, uint32 count);
-    event ReceiptShown(bytes32 indexed order, Receipt receipt, bytes32 root);
-    event ReceiptMissed(bytes32 indexed order, bytes32 target, address reporter);
+    event ReceiptShown(bytes20 indexed order, Receipt receipt, bytes32 root);
+    event ReceiptMissed(bytes32 indexed id, bytes32 target, address reporter);
 
     // ============ Errors ============
 
@@ -179,7 +179,8 @@ interface IGate is IRegistry {
     error GateOutOfScope(address enforcer);
     error GateRootFiled(bytes32 root);
     error GateBadProof(bytes32 root);
-    error GateReceiptKnown(bytes32 order);
+    error GateReceiptKnown(bytes32 id);
+    error GateNoOrder(bytes20 order); // none of that start is the last on the target
 
     // ============ Proposals ============
 
@@ -211,7 +212,8 @@ interface IGate is IRegistry {
     /// @notice Anyone may execute what is ready; guardrails, agent, model and approvers are checked again.
     function execute(Proposal calldata proposal) external;
 
-    /// @notice Any guardian stops a proposal that has not executed, also one that is not on the chain yet.
+    /// @notice Any guardian stops a proposal that has not executed, also one that is not on the chain yet: then its nonce is
+    /// used, which must be among the next 32.
     function veto(Proposal calldata proposal) external;
 
     /// @notice Ends a live order before its time: `releaseQuorum` operators sign an EIP-712 `Release`.
@@ -281,8 +283,8 @@ interface IGate is IRegistry {
     // ============ Receipts ============
 
     /// @notice By an enforcer, of what is in its scope. The order must be the last on its target, live or not.
-    /// @param id of the proposal, or of a batch whose targets are not pages
-    function fileReceipt(Kind kind, bytes32 target, bytes32 id, Outcome outcome, bytes32 digest) external;
+    /// @param order the start of the id of the proposal, or of a batch whose targets are not pages
+    function fileReceipt(Kind kind, bytes32 target, bytes20 order, Outcome outcome, bytes32 digest) external;
 
     /// @notice The same for one page of a batch.
     function filePageReceipt(Batch calldata batch, uint256 page, Outcome outcome, bytes32 digest) external;

@@ -65,7 +65,7 @@ interface IRegistry {
         bool leasable; // a live lease may stand in for the approvals; never together with a delay
         uint8 quorum; // M: distinct current operators needed without a lease, at least 1 where allowed
         uint8 groups; // bit g: at least one of the M is of approver group g
-        uint24 delay; // seconds between the last approval that was needed and execution
+        uint24 delay; // seconds between execution and the last approval that was needed when it was given
         uint24 maxTtl; // seconds
         uint16 budget; // proposals per agent and window in this cell, at most 4,095
         uint16 live; // orders at once, of all agents
@@ -82,7 +82,7 @@ interface IRegistry {
     }
 
     struct Limits {
-        uint24 window; // seconds; budgets count within [k * window, (k + 1) * window) of block time
+        uint24 window; // seconds; budgets count within [k * window, (k + 1) * window) of block time, anew after a change
         uint24 maxPending; // seconds a proposal may wait for approval at most, up to 30 days
         uint24 maxLease; // seconds a lease may last at most, up to 30 days
         uint24 receiptDue; // seconds after execution at which a missing receipt can be reported
@@ -129,7 +129,8 @@ interface IRegistry {
     error RegistryOrdered(bytes32 key);
     /// @notice Of one family, of zones, pools, agents, or of places in a page's zone and criticality.
     error RegistryFull(uint256 maximum);
-    /// @notice A place that someone left rests until nothing that he signed can count any more.
+    /// @notice A seat that someone left rests for 30 days, until nothing that he signed can count any more; so long he may come
+    /// back to it, and to no other group.
     error RegistryNoSeat(uint8 group);
     /// @notice The authority is fixed at deployment; governance changes inside the AccessManager.
     error RegistryAuthorityFixed();
