@@ -78,6 +78,13 @@ class Evm:
         )
         return bytes(answer)
 
+    def snapshot(self) -> Any:
+        return self._evm.snapshot()
+
+    def revert(self, snapshot: Any) -> None:
+        """Back to it, once; the time stays."""
+        self._evm.revert(snapshot)
+
     def fund(self, address: str, wei: int) -> None:
         self._evm.set_balance(address, wei)
 
