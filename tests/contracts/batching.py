@@ -28,7 +28,7 @@ __all__ = [
     "named",
     "names_of",
     "order_batch",
-    "page_key",
+    "page_of",
     "populate",
     "put_batch",
     "release_batch",
@@ -186,8 +186,3 @@ def release_batch(gate: Gate, batch: Batch, *signers: LocalAccount) -> None:
     signatures = sign_batch(gate, "BatchRelease", batch, *signers)
     given = names_of(gate, batch)
     gate.send("releaseBatch", batch.abi(), given, signatures, sender=gate.people.stranger)
-
-
-def page_key(gate: Gate, batch: Batch, i: int = 0) -> bytes:
-    """The target of a page's receipt."""
-    return batch.targets[i].to_bytes(32)

@@ -278,15 +278,15 @@ def test_who_withdrew_does_not_count(many: Gate, people: People, name: str) -> N
 def test_a_guardian_vetoes_what_has_not_executed(many: Gate, people: People, name: str) -> None:
     batch = named(many, name)
     many.send("vetoBatch", batch.abi(), sender=people.guardian)
-    id_ = batch.id(many.domain)
-    many.told("Vetoed", id=id_, guardian=people.guardian.address)
-    with refused("GateWrongStatus", id_, STATUS.index("VETOED")):
+    told = {"id": batch.id(many.domain), "guardian": people.guardian.address}
+    many.told("Vetoed", **told, agent=people.agent.address, nonce=batch.nonce)
+    with refused("GateBadNonce", batch.nonce, batch.nonce):
         put(many, batch)
     for function, sender in (
         ("withdrawBatch", people.operators[0]),
         ("vetoBatch", people.guardian),
     ):
-        with refused("GateWrongStatus", id_, STATUS.index("VETOED")):
+        with refused("GateBadNonce", batch.nonce, batch.nonce):
             many.send(function, batch.abi(), sender=sender)
     put(many, named(many, name))  # another is not vetoed
 
@@ -298,6 +298,17 @@ def test_what_executed_is_neither_withdrawn_nor_vetoed(many: Gate, people: Peopl
         many.send("withdrawBatch", batch.abi(), sender=people.operators[0])
     with refused("GateBadNonce", batch.nonce, batch.nonce):
         many.send("vetoBatch", batch.abi(), sender=people.guardian)
+
+
+@pytest.mark.parametrize("offset", [0, 901])
+def test_only_what_could_be_ordered_now_is_withdrawn(
+    many: Gate, people: People, offset: int
+) -> None:
+    """Else what someone withdrew would be kept longer than his seat rests."""
+    now = many.evm.now
+    batch = named(many, "networks", deadline=now + offset)
+    with refused("GateBadDeadline", now + offset, now + 1, now + 900):
+        many.send("withdrawBatch", batch.abi(), sender=people.operators[0])
 
 
 def test_withdrawal_is_for_operators_and_veto_for_guardians(many: Gate, people: People) -> None:
