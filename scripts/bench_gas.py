@@ -292,7 +292,7 @@ def gate_figures(gate: Gate) -> dict[str, int]:
     }
     order = gate.proposal(Kind.ISOLATE, "files")
     gate.call("propose", order.abi())
-    values = (int(order.kind), order.target, order.id(gate.domain), 0, EVIDENCE)
+    values = (int(order.kind), order.target, order.id(gate.domain)[:20], 0, EVIDENCE)
     return figures | {"receipt": gate.call("fileReceipt", *values, sender="enforcer")}
 
 
