@@ -41,13 +41,12 @@ class Receipts:
         for entry in self._ledger.receipts:
             if entry.enforcer == ours:
                 time = self._ledger.roots[entry.root].time if entry.root else entry.time
-                order, target = entry.subject
-                told.append((time, Receipt(order, target, ours, entry.outcome, entry.digest)))
+                told.append((time, _receipt(entry.subject, ours, entry.outcome, entry.digest)))
         for root, filed in self._ledger.roots.items():
             if filed.enforcer == ours:
                 told += [(filed.time, receipt) for receipt in self._leaves(root)]
         told.sort(key=lambda entry: entry[0])
-        return {Subject(r.order, r.target): r for _, r in told}
+        return {subject: r for _, r in told if (subject := _subject(self._ledger, r))}
 
     def _leaves(self, root: bytes) -> list[Receipt]:
         if root not in self._under:
@@ -71,10 +70,7 @@ class Receipts:
         for result in fresh:
             self._evidence.put(result.readback)  # so that the receipt can be checked later
         ours = self._gate.address
-        receipts = [
-            Receipt(r.subject.order, r.subject.target, ours, int(r.outcome), r.digest)
-            for r in fresh
-        ]
+        receipts = [_receipt(r.subject, ours, int(r.outcome), r.digest) for r in fresh]
         self._file(receipts)
         for result in fresh:
             name = result.subject.order.hex()[:12]
@@ -136,18 +132,31 @@ def find(ledger: Ledger, evidence: EvidenceStore, subject: Subject) -> list[tupl
             leaves = evidence.receipts_under(root)
         except Permanent:
             continue
-        found += [(root, r) for r in leaves if Subject(r.order, r.target) == subject]
+        found += [(root, r) for r in leaves if _subject(ledger, r) == subject]
     return found
+
+
+def _receipt(subject: Subject, enforcer: str, outcome: int, digest: bytes) -> Receipt:
+    return Receipt(subject.order[:20], subject.target, enforcer, outcome, digest)
+
+
+def _subject(ledger: Ledger, receipt: Receipt) -> Subject | None:
+    """None where the receipt is about nothing that the ledger knows."""
+    try:
+        return ledger.subject_of(receipt.order, receipt.target)
+    except KeyError:
+        return None
 
 
 def file(gate: GateClient, ledger: Ledger, receipt: Receipt) -> bytes:
     """Files one receipt by itself."""
     statement = (receipt.outcome, receipt.digest)
-    batch = ledger.batches.get(receipt.order)
+    subject = ledger.subject_of(receipt.order, receipt.target)
+    batch = ledger.batches.get(subject.order)
     if batch is not None and batch.batch.kind is Kind.ISOLATE:
         page = batch.batch.targets.index(int.from_bytes(receipt.target))
         return gate.file_page_receipt(batch.batch, page, *statement)
-    kind, _ = ledger.place_of(Subject(receipt.order, receipt.target))
+    kind, _ = ledger.place_of(subject)
     return gate.file_receipt(kind, receipt.target, receipt.order, *statement)
 
 
@@ -155,14 +164,15 @@ def show(
     gate: GateClient, ledger: Ledger, evidence: EvidenceStore, receipt: Receipt
 ) -> bytes | None:
     """Shows the gate that a receipt stands under a root; None where no root at hand has it."""
-    for root, found in find(ledger, evidence, Subject(receipt.order, receipt.target)):
+    subject = ledger.subject_of(receipt.order, receipt.target)
+    batch = ledger.batches.get(subject.order)
+    for root, found in find(ledger, evidence, subject):
         if found != receipt:
             continue
         proof = Tree(evidence.receipts_under(root)).proof(receipt)
-        batch = ledger.batches.get(receipt.order)
         if batch is not None and batch.batch.kind is Kind.ISOLATE:
             return gate.show_page_receipt(batch.batch, receipt, root, proof)
-        kind, _ = ledger.place_of(Subject(receipt.order, receipt.target))
+        kind, _ = ledger.place_of(subject)
         return gate.show_receipt(kind, receipt, root, proof)
     return None
 

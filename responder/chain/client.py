@@ -11,11 +11,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import requests
-from eth_abi.abi import decode
-from eth_abi.exceptions import DecodingError
 from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress
-from eth_utils.crypto import keccak
 from web3 import HTTPProvider, Web3
 from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception
 from web3.types import Nonce, TxParams
@@ -25,6 +22,7 @@ from responder.chain.events import Event, artifact, decode_log
 from responder.chain.manifest import Manifest
 from responder.chain.merkle import Receipt
 from responder.chain.proposal import Batch, Domain, Lease, Proposal, compact
+from responder.chain.reverts import custom_error
 from responder.errors import Permanent, Temporary
 
 __all__ = ["Block", "GateClient", "Refused", "for_each"]
@@ -266,7 +264,7 @@ class GateClient:
     def file_receipt(
         self, kind: Kind, target: bytes, order: bytes, outcome: int, digest: bytes
     ) -> bytes:
-        """`order`: id of the proposal, or of a batch whose targets are not pages."""
+        """`order`: the first 20 bytes of the id of a proposal, or of a batch without pages."""
         return self._send("fileReceipt", int(kind), target, order, outcome, digest)
 
     def file_page_receipt(self, batch: Batch, page: int, outcome: int, digest: bytes) -> bytes:
@@ -356,21 +354,7 @@ def for_each(items: Iterable[_T], work: Callable[[_T], object]) -> None:
 
 
 def _refused(call: str, error: ContractLogicError) -> Refused:
-    data = error.data if isinstance(error.data, str) else ""
-    raw = bytes.fromhex(data.removeprefix("0x")) if data else b""
-    for entry in artifact("Gate")["abi"]:
-        if entry["type"] != "error":
-            continue
-        kinds = [i["type"] for i in entry["inputs"]]
-        if raw[:4] != bytes(keccak(text=f"{entry['name']}({','.join(kinds)})"))[:4]:
-            continue
-        try:
-            values = decode(kinds, raw[4:])
-        except DecodingError:
-            break
-        words = [
-            f"{i['name']}={v.hex() if isinstance(v, bytes) else v}"
-            for i, v in zip(entry["inputs"], values, strict=True)
-        ]
-        return Refused(call, entry["name"], f"({', '.join(words)})")
-    return Refused(call, "revert", f" {error.message or ''}".rstrip())
+    named = custom_error(error.data)
+    if named is None:
+        return Refused(call, "revert", f" {error.message or ''}".rstrip())
+    return Refused(call, *named)

@@ -66,6 +66,7 @@ class Folding(Registry):
         self.receipts: list[ReceiptEntry] = []  # of all orders; each is with its case too
         self.roots: dict[bytes, RootEntry] = {}
         self.missed: dict[Subject, str] = {}  # receipts that were reported missing, and by whom
+        self._ids: dict[bytes, bytes] = {}  # of cases and batches, by their first 20 bytes
         self._used: dict[str, tuple[int, Counter[tuple[Kind, int]]]] = {}  # agent -> window, cells
         self._nonces: dict[str, set[int]] = {}
 
@@ -87,6 +88,10 @@ class Folding(Registry):
         """Or too far behind the last to be used any more."""
         used = self._nonces.get(agent, set())
         return nonce in used or nonce <= max(used, default=0) - _NONCES
+
+    def subject_of(self, start: bytes, target: bytes) -> Subject:
+        """What a receipt is about, from the start of the id that it names. Raises KeyError."""
+        return Subject(self._ids[start], target)
 
     def hold_of(self, subject: Subject) -> Hold:
         """The last order on what a receipt is about. Raises KeyError where there was none."""
@@ -208,6 +213,7 @@ class Folding(Registry):
 
     def _enter(self, event: Event, case_id: bytes, proposal: Proposal) -> Case:
         words = self.words_of(proposal.kind, proposal.target)
+        self._ids[case_id[:20]] = case_id
         case = self.cases[case_id] = Case(case_id, proposal, words, event.time)
         self._spend(event, proposal.agent, proposal.nonce, (proposal.kind, words.criticality), 1)
         return case
@@ -215,13 +221,15 @@ class Folding(Registry):
     def _spend(
         self, event: Event, agent: str, nonce: int, cell: tuple[Kind, int], count: int
     ) -> None:
-        used = self._nonces.setdefault(agent, set())
-        used.add(nonce)
-        self._nonces[agent] = {n for n in used if n > max(used) - _NONCES}
+        self._use(agent, nonce)
         window = event.time // max(1, self.limits.window)
         if self._used.get(agent, (-1,))[0] != window:
             self._used[agent] = (window, Counter())
         self._used[agent][1][cell] += count
+
+    def _use(self, agent: str, nonce: int) -> None:
+        used = self._nonces.get(agent, set()) | {nonce}
+        self._nonces[agent] = {n for n in used if n > max(used) - _NONCES}
 
     def _recovered(
         self, event: Event, message: SignableMessage, signatures: Sequence[tuple[bytes, bytes]]
@@ -256,9 +264,11 @@ class Folding(Registry):
                 del votes[operator]
 
     def _on_Vetoed(self, event: Event, args: Any) -> None:
-        self.vetoed.add(args[0])
-        if args[0] in self.cases:
-            self.cases[args[0]].vetoed_at = event.time
+        subject, _guardian, agent, nonce = args
+        self.vetoed.add(subject)
+        self._use(agent, nonce)
+        if subject in self.cases:
+            self.cases[subject].vetoed_at = event.time
 
     def _on_Executed(self, event: Event, args: Any) -> None:
         case_id, until = args
@@ -288,7 +298,7 @@ class Folding(Registry):
         message = batch_message("BatchApproval", batch, names, zone, self.domain)
         votes = self._recovered(event, message, signatures)
         made = BatchCase(batch_id, batch, names, zone, event.time, votes)
-        self.batches[batch_id] = made
+        self.batches[batch_id], self._ids[batch_id[:20]] = made, batch_id
         cell = (batch.kind, batch.criticality)
         self._spend(event, batch.agent, batch.nonce, cell, made.size)
         until = event.time + batch.ttl
@@ -361,10 +371,10 @@ class Folding(Registry):
         self._note(event, args[1], args[2])
 
     def _note(self, event: Event, values: Any, root: bytes = b"") -> None:
-        order, target, enforcer, outcome, digest = values
-        who, subject = to_checksum_address(enforcer), Subject(order, target)
+        start, target, enforcer, outcome, digest = values
+        who, subject = to_checksum_address(enforcer), self.subject_of(start, target)
         entry = ReceiptEntry(subject, who, outcome, digest, event.time, root)
-        owner = self.cases.get(order) or self.batches[order]
+        owner = self.cases.get(subject.order) or self.batches[subject.order]
         owner.receipts.append(entry)
         self.receipts.append(entry)
         self.hold_of(subject).receipted = True

@@ -16,7 +16,7 @@ __all__ = ["Receipt", "Tree", "leaf"]
 class Receipt(NamedTuple):
     """IGate.Receipt."""
 
-    order: bytes  # id of the proposal or batch
+    order: bytes  # the first 20 bytes of the id of the proposal or batch
     target: bytes  # the proposal's; of a batch one of its `targets`
     enforcer: str
     outcome: int
@@ -25,7 +25,7 @@ class Receipt(NamedTuple):
 
 def leaf(receipt: Receipt) -> bytes:
     """keccak256(keccak256(abi.encode(receipt)))."""
-    types = ["bytes32", "bytes32", "address", "uint8", "bytes32"]
+    types = ["bytes20", "bytes32", "address", "uint8", "bytes32"]
     return bytes(keccak(keccak(encode(types, tuple(receipt)))))
 
 

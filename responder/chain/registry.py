@@ -72,7 +72,7 @@ class Registry:
     def __init__(self) -> None:
         self.roles: dict[str, int] = {}
         self.seats: dict[str, int] = {}  # of current operators
-        self._rests: dict[int, int] = {}  # seat -> Unix seconds
+        self._left: dict[int, tuple[str, int]] = {}  # seat -> who had it, until when it rests
         self.scopes: dict[str, Scope] = {}
         self.zones: dict[bytes, tuple[str, ZoneRule]] = {}
         self.pools: dict[bytes, tuple[str, int]] = {}  # name, and how many are never isolated
@@ -158,15 +158,18 @@ class Registry:
             if operator and seat // _GROUP == group:
                 return
             del self.seats[account]
-            self._rests[seat] = now + _REST
+            self._left[seat] = (account, now + _REST)
         if operator:
-            taken = set(self.seats.values())
-            free = (
-                s
-                for s in range(group * _GROUP, (group + 1) * _GROUP)
-                if s not in taken and now >= self._rests.get(s, 0)
-            )
-            self.seats[account] = next(free)
+            self.seats[account] = self._free_seat(account, group, now)
+
+    def _free_seat(self, account: str, group: int, now: int) -> int:
+        """Who comes back while his seat rests has that one again."""
+        taken = set(self.seats.values())
+        for seat, (holder, rests) in self._left.items():
+            if holder == account and seat not in taken and now < rests:
+                return seat
+        places = range(group * _GROUP, (group + 1) * _GROUP)
+        return next(s for s in places if s not in taken and now >= self._left.get(s, ("", 0))[1])
 
     def _on_EnforcerScopeSet(self, event: Event, args: Any) -> None:
         enforcer, kinds, zone = args
