@@ -114,7 +114,7 @@ def test_what_stands_under_a_root_is_still_shown_after_a_report(gate: Gate, peop
     [
         {"outcome": 1},
         {"digest": b"\x06" * 32},
-        {"target": name_key("files")},
+        {"target": name_key("mail")},
         {"order": b"\x06" * 20},
         {"proof": "other"},
         {"proof": "short"},
