@@ -19,7 +19,7 @@ from policies.guardrails import Target as GuardedTarget
 from responder.chain.client import Block
 from responder.chain.events import Event, link
 from responder.chain.folding import Folding
-from responder.chain.proposal import Domain, network_text
+from responder.chain.proposal import Domain, name_key, network_text
 from responder.chain.records import (
     OPEN,
     Case,
@@ -200,6 +200,23 @@ class Ledger(Folding):
         )
         pages = (h.bits.bit_count() for (_, c, _), h in self.pages.items() if c == criticality)
         return own + (sum(pages) if kind is Kind.ISOLATE else 0)
+
+    def isolated(self, zone: str) -> int:
+        """Assets of a zone that count as isolated; twice where both an order and a batch do."""
+        own = sum(
+            kind is Kind.ISOLATE and self.assets[key].zone == zone
+            for (kind, key), hold in self.holds.items()
+            if hold.bits
+        )
+        pages = (h.bits.bit_count() for (z, _, _), h in self.pages.items() if z == name_key(zone))
+        return own + sum(pages)
+
+    def counts(self, kind: Kind, key: bytes) -> bool:
+        """Whether an order on a target counts against the limits."""
+        own = (kind, key) in self.holds and bool(self.holds[kind, key].bits)
+        if own or kind is not Kind.ISOLATE or key not in self.assets:
+            return own
+        return key in self.ordered_on(self.page_of(self.assets[key]))
 
     def to_settle(self, now: float) -> tuple[dict[tuple[Kind, bytes], int], dict[Page, int]]:
         """Ends of what ended and still counts: by target, and by page of assets."""
