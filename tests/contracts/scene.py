@@ -239,6 +239,7 @@ STATUS = (
     "VETOED",
     "LAPSED",
 )
+TIER = ("REFUSED", "LEASE", "QUORUM", "DELAYED")
 REASON = (
     "NONE",
     "MALFORMED_TARGET",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from scene import MODEL, NOW, REASON, RULES, STATUS, Gate, People, refused
+from scene import MODEL, NOW, REASON, RULES, STATUS, TIER, Gate, People, asset_entry, refused
 
 from policies.actions import Kind, network_key
 from responder.chain.proposal import name_key
@@ -91,11 +91,11 @@ def test_a_time_to_live_out_of_range_is_refused(gate: Gate, ttl: int) -> None:
 def test_the_width_of_a_block_decides_the_quorum(gate: Gate, target: str, quorum: int) -> None:
     key = network_key(target).to_bytes(32)
     agent = gate.people.agent.address
-    assert gate.view("verdict", agent, 0, key, 60, MODEL) == (2, 0, quorum)
+    assert gate.view("verdict", agent, 0, key, 60, MODEL) == (TIER.index("QUORUM"), 0, quorum, 0)
 
 
 def test_a_budget_counts_per_window(gate: Gate) -> None:
-    budget = RULES[Kind.ISOLATE, 1][4]
+    budget = RULES[Kind.ISOLATE, 1][6]
     gate.evm.advance(3599)
     for _ in range(budget):
         gate.propose(Kind.ISOLATE, "files")
@@ -108,8 +108,8 @@ def test_a_budget_counts_per_window(gate: Gate) -> None:
 
 
 def test_a_budget_is_the_agents_own(gate: Gate, people: People) -> None:
-    gate.govern("setRoles", people.stranger.address, 1)
-    for _ in range(RULES[Kind.ISOLATE, 1][4]):
+    gate.govern("setRoles", people.stranger.address, 1, 0)
+    for _ in range(RULES[Kind.ISOLATE, 1][6]):
         gate.propose(Kind.ISOLATE, "files")
     other = gate.proposal(Kind.ISOLATE, "files", agent=people.stranger.address)
     gate.send("propose", other.abi(), sender=people.stranger)
@@ -117,7 +117,7 @@ def test_a_budget_is_the_agents_own(gate: Gate, people: People) -> None:
 
 
 def test_the_budget_is_not_asked_again_at_execution(gate: Gate) -> None:
-    proposals = [gate.propose(Kind.ISOLATE, "files") for _ in range(RULES[Kind.ISOLATE, 1][4])]
+    proposals = [gate.propose(Kind.ISOLATE, "files") for _ in range(RULES[Kind.ISOLATE, 1][6])]
     assert gate.status(gate.execute(proposals[0])) == "LIVE"
 
 
@@ -131,7 +131,7 @@ def ready(gate: Gate, kind: Kind, target: str) -> tuple:
 
 def test_what_was_protected_meanwhile_does_not_execute(gate: Gate, people: People) -> None:
     proposal = ready(gate, Kind.ISOLATE, "web")
-    gate.govern("setAsset", "web", "dmz", 0, True)
+    gate.govern("setAssets", [asset_entry("web", "dmz", 0, True)])
     assert gate.view("stateOf", proposal)[0] == STATUS.index("PENDING")
     with refused("GateRefused", REASON.index("PROTECTED_TARGET")):
         gate.send("execute", proposal, sender=people.stranger)
@@ -139,14 +139,14 @@ def test_what_was_protected_meanwhile_does_not_execute(gate: Gate, people: Peopl
 
 def test_what_a_new_rule_refuses_does_not_execute(gate: Gate, people: People) -> None:
     proposal = ready(gate, Kind.ISOLATE, "web")
-    gate.govern("setRule", 1, 0, (False, False, 0, 0, 0))
+    gate.rule(Kind.ISOLATE, 0, allowed=False, leasable=False)
     with refused("GateRefused", REASON.index("RULE_REFUSES")):
         gate.send("execute", proposal, sender=people.stranger)
 
 
 def test_a_raised_quorum_holds_for_what_is_pending(gate: Gate, people: People) -> None:
     proposal = ready(gate, Kind.ISOLATE, "web")
-    gate.govern("setRule", 1, 0, (True, True, 3, 3600, 10))
+    gate.rule(Kind.ISOLATE, 0, quorum=3)
     with refused("GateQuorumNotMet", 2, 3):
         gate.send("execute", proposal, sender=people.stranger)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from scene import AGENT, CARD, EVIDENCE, MODEL, OPERATOR, STATUS, Gate, People, refused
+from scene import AGENT, MODEL, OPERATOR, STATUS, Gate, People, refused
 
 from policies.actions import Kind, network_key
 from responder.chain.proposal import name_key
@@ -25,26 +25,15 @@ def test_two_approvals_make_an_order(gate: Gate, people: People) -> None:
 
 
 def test_the_life_cycle_is_told_in_events(gate: Gate, people: People) -> None:
-    proposal = gate.order(Kind.ISOLATE, "files", ttl=600)
+    first, second = (operator.address for operator in people.operators[:2])
+    proposal = gate.propose(Kind.ISOLATE, "files", ttl=600)
     id_ = gate.id(proposal)
-    proposed, first, second, executed = gate.contract.events[-4:]
-    assert proposed.name == "Proposed"
-    assert proposed.args["id"] == id_ and proposed.args["quorum"] == 2
-    assert proposed.args["proposal"][:5] == (1, name_key("files"), 600, MODEL, EVIDENCE)
-    assert [e.name for e in (first, second)] == ["Approved", "Approved"]
-    assert second.args == {
-        "id": id_,
-        "operator": people.operators[1].address.lower(),
-        "signature": b"",
-    }
-    assert executed.name == "Executed"
-    assert executed.args == {
-        "id": id_,
-        "kind": 1,
-        "target": name_key("files"),
-        "until": gate.evm.now + 600,
-        "leased": False,
-    }
+    gate.told("Proposed", id=id_, proposal=proposal.abi())
+    for operator in (first, second):
+        gate.send("approve", proposal.abi(), sender=operator)
+        gate.told("Approved", id=id_, operator=operator, signature=b"")
+    gate.send("execute", proposal.abi(), sender=people.stranger)
+    gate.told("Executed", id=id_, until=gate.evm.now + 600)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +128,7 @@ def test_a_deadline_out_of_range_is_refused(gate: Gate, people: People, offset: 
 
 
 def test_an_agent_proposes_only_in_its_own_name(gate: Gate, people: People) -> None:
-    gate.govern("setRoles", people.stranger.address, AGENT)
+    gate.govern("setRoles", people.stranger.address, AGENT, 0)
     proposal = gate.proposal(Kind.ISOLATE, "web")
     with refused("GateNotProposer", people.stranger.address, people.agent.address):
         gate.send("propose", proposal.abi(), sender=people.stranger)
@@ -148,12 +137,8 @@ def test_an_agent_proposes_only_in_its_own_name(gate: Gate, people: People) -> N
 def test_as_many_rejections_as_approvals_needed_reject(gate: Gate, people: People) -> None:
     proposal = gate.propose(Kind.ISOLATE, "web")
     gate.send("reject", proposal.abi(), sender=people.operators[0])
-    assert gate.last.name == "Rejected"
-    assert gate.last.args == {
-        "id": gate.id(proposal),
-        "operator": people.operators[0].address.lower(),
-        "signature": b"",
-    }
+    operator = people.operators[0].address
+    gate.told("Rejected", id=gate.id(proposal), operator=operator, signature=b"")
     assert gate.status(proposal) == "PENDING"
     gate.send("reject", proposal.abi(), sender=people.operators[1])
     assert gate.status(proposal) == "REJECTED"
@@ -169,11 +154,8 @@ def test_a_guardian_vetoes_what_has_not_executed(
     for operator in people.operators[:approvals]:
         gate.send("approve", proposal.abi(), sender=operator)
     gate.send("veto", proposal.abi(), sender=people.guardian)
-    assert gate.last.name == "Vetoed"
-    assert gate.last.args == {
-        "id": gate.id(proposal),
-        "guardian": people.guardian.address.lower(),
-    }
+    told = {"id": gate.id(proposal), "guardian": people.guardian.address}
+    gate.told("Vetoed", **told, agent=people.agent.address, nonce=proposal.nonce)
     with refused("GateWrongStatus", gate.id(proposal), STATUS.index("VETOED")):
         gate.send("execute", proposal.abi(), sender=people.stranger)
 
@@ -215,7 +197,7 @@ def test_a_revoked_operator_no_longer_counts(gate: Gate, people: People) -> None
     proposal = gate.propose(Kind.ISOLATE, "web")
     for operator in people.operators[:2]:
         gate.send("approve", proposal.abi(), sender=operator)
-    gate.govern("setRoles", people.operators[0].address, 0)
+    gate.govern("setRoles", people.operators[0].address, 0, 0)
     with refused("GateQuorumNotMet", 1, 2):
         gate.send("execute", proposal.abi(), sender=people.stranger)
     gate.send("approve", proposal.abi(), sender=people.operators[2])
@@ -226,7 +208,7 @@ def test_a_revoked_operators_rejection_no_longer_counts(gate: Gate, people: Peop
     proposal = gate.propose(Kind.ISOLATE, "web")
     for operator in people.operators[:2]:
         gate.send("reject", proposal.abi(), sender=operator)
-    gate.govern("setRoles", people.operators[0].address, 0)
+    gate.govern("setRoles", people.operators[0].address, 0, 0)
     assert gate.status(proposal) == "PENDING"
 
 
@@ -234,8 +216,8 @@ def test_a_new_operator_does_not_inherit_a_vote(gate: Gate, people: People) -> N
     proposal = gate.propose(Kind.ISOLATE, "web")
     for operator in people.operators[:2]:
         gate.send("approve", proposal.abi(), sender=operator)
-    gate.govern("setRoles", people.operators[0].address, 0)
-    gate.govern("setRoles", people.stranger.address, OPERATOR)
+    gate.govern("setRoles", people.operators[0].address, 0, 0)
+    gate.govern("setRoles", people.stranger.address, OPERATOR, 0)
     assert gate.view("stateOf", proposal.abi())[1] == 1
 
 
@@ -243,7 +225,7 @@ def test_a_revoked_model_executes_nothing(gate: Gate, people: People) -> None:
     proposal = gate.propose(Kind.ISOLATE, "web")
     for operator in people.operators[:2]:
         gate.send("approve", proposal.abi(), sender=operator)
-    gate.govern("setModel", MODEL, CARD, False)
+    gate.send("deactivateModel", MODEL, sender=people.guardian)
     assert gate.status(proposal) == "PENDING"
     with refused("GateModelNotActive", MODEL):
         gate.send("execute", proposal.abi(), sender=people.stranger)
@@ -255,7 +237,7 @@ def test_a_revoked_agent_executes_nothing(gate: Gate, people: People) -> None:
     proposal = gate.propose(Kind.ISOLATE, "web")
     for operator in people.operators[:2]:
         gate.send("approve", proposal.abi(), sender=operator)
-    gate.govern("setRoles", people.agent.address, 0)
+    gate.govern("setRoles", people.agent.address, 0, 0)
     assert gate.status(proposal) == "PENDING"
     with refused("GateMissingRole", people.agent.address, AGENT):
         gate.send("execute", proposal.abi(), sender=people.stranger)
@@ -263,7 +245,7 @@ def test_a_revoked_agent_executes_nothing(gate: Gate, people: People) -> None:
 
 def test_an_agent_made_operator_loses_its_proposals(gate: Gate, people: People) -> None:
     proposal = gate.propose(Kind.ISOLATE, "web")
-    gate.govern("setRoles", people.agent.address, OPERATOR)
+    gate.govern("setRoles", people.agent.address, OPERATOR, 0)
     gate.send("approve", proposal.abi(), sender=people.agent)
     gate.send("approve", proposal.abi(), sender=people.operators[0])
     with refused("GateMissingRole", people.agent.address, AGENT):
