@@ -85,7 +85,7 @@ class Inventory:
     protected_networks: tuple[str, ...] = ()  # canonical CIDR
     resources: tuple[Resource, ...] = ()
     grants: tuple[Grant, ...] = ()
-    _by_name: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+    _by_name: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for index, asset in enumerate(self.assets):

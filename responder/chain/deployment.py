@@ -36,7 +36,6 @@ from responder.chain.deploy_plan import (
 from responder.chain.events import Event
 from responder.chain.ledger import Ledger
 from responder.chain.manifest import Manifest, check, contracts, create
-from responder.chain.proposal import Domain
 from responder.chain.sending import Call, Sender, address_of, send_all
 from responder.errors import Permanent
 
@@ -90,8 +89,9 @@ def deploy(
     if not fresh and steps:
         confirm(steps)
     done, waiting = apply(w3, steps, sender, manifest)
-    sealing = seals(read_state(w3, manifest).registry)
-    return Outcome(manifest, sent + done + apply(w3, sealing, sender, manifest)[0], waiting)
+    there = _follow(w3, manifest)[0] if done else state.registry
+    sealed, _ = apply(w3, seals(there), sender, manifest)
+    return Outcome(manifest, sent + done + sealed, waiting)
 
 
 # ---------------------------------------------------------------- apply
@@ -164,9 +164,7 @@ def read_state(w3: Web3, manifest: Manifest) -> State:
     Raises Permanent where the gate's events and its storage disagree.
     """
     on_chain = contracts(w3, manifest)
-    names = _Names()
-    ledger = Ledger(Domain(manifest.chain_id, on_chain["gate"].address), names.watch)
-    ledger.sync(GateClient(str(getattr(w3.provider, "endpoint_uri", "")), manifest))
+    ledger, names = _follow(w3, manifest)
     return State(
         registry=ledger,
         resources=names.resources,
@@ -174,6 +172,14 @@ def read_state(w3: Web3, manifest: Manifest) -> State:
         function_roles={name: _function_role(on_chain, name) for name in GOVERNED},
         members=_members(on_chain["manager"], manifest),
     )
+
+
+def _follow(w3: Web3, manifest: Manifest) -> tuple[Ledger, _Names]:
+    names = _Names()
+    client = GateClient(str(getattr(w3.provider, "endpoint_uri", "")), manifest)
+    ledger = Ledger(client.domain, names.watch)
+    ledger.sync(client)
+    return ledger, names
 
 
 class _Names:

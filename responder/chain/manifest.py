@@ -108,7 +108,8 @@ def _create(w3: Web3, sender: Sender, name: str, *arguments: str) -> Part:
     data = _creation(w3, name, *arguments)
     [receipt] = send_all(w3, sender, [Call(None, data.to_0x_hex(), name, _CREATE_GAS)])
     address = str(receipt["contractAddress"])
-    return Part(address, Web3.to_hex(receipt["transactionHash"]), _code_hash(w3, address))
+    code = w3.eth.get_code(Web3.to_checksum_address(address))
+    return Part(address, Web3.to_hex(receipt["transactionHash"]), Web3.to_hex(Web3.keccak(code)))
 
 
 def _creation(w3: Web3, name: str, *arguments: str) -> HexBytes:
@@ -129,14 +130,14 @@ def check(w3: Web3, manifest: Manifest) -> None:
             f"the manifest is of chain {manifest.chain_id}, this is chain {w3.eth.chain_id}; "
             "give another manifest path"
         )
+    # Who was its first admin is no matter: the members are read from its log.
+    part, first_admin = manifest.parts[_MANAGER], Web3.to_checksum_address("0x" + "00" * 20)
+    _check_part(w3, _MANAGER, part, _creation(w3, _MANAGER, first_admin)[:-32], tail=32)
     arguments = [manifest.manager]
     for name in _PARTS:
         part = manifest.parts[name]
         _check_part(w3, name, part, _creation(w3, name, *arguments))
         arguments = [manifest.manager, part.address]
-    # Who was its first admin is no matter: the members are read from its log.
-    part, first_admin = manifest.parts[_MANAGER], Web3.to_checksum_address("0x" + "00" * 20)
-    _check_part(w3, _MANAGER, part, _creation(w3, _MANAGER, first_admin)[:-32], tail=32)
     authority = contracts(w3, manifest)["gate"].functions.authority().call()
     if authority != manifest.manager:
         raise Permanent(
@@ -146,11 +147,12 @@ def check(w3: Web3, manifest: Manifest) -> None:
 
 def _check_part(w3: Web3, name: str, part: Part, creation: bytes, tail: int = 0) -> None:
     """`tail` bytes at the end of the creation are free."""
-    if not w3.eth.get_code(Web3.to_checksum_address(part.address)):
+    code = w3.eth.get_code(Web3.to_checksum_address(part.address))
+    if not code:
         raise Permanent(
             f"no {name} at {part.address}; was the chain reset? then remove the manifest"
         )
-    if _code_hash(w3, part.address) != part.code:
+    if Web3.to_hex(Web3.keccak(code)) != part.code:
         raise Permanent(f"the code of {name} at {part.address} is not what the manifest says")
     tx, made = _transaction(w3, name, part)
     data = bytes(tx["input"])
@@ -173,7 +175,3 @@ def _transaction(w3: Web3, name: str, part: Part) -> tuple[Any, str]:
             "ask a node that keeps all transactions"
         ) from error
     return tx, str(receipt["contractAddress"])
-
-
-def _code_hash(w3: Web3, address: str) -> str:
-    return Web3.to_hex(Web3.keccak(w3.eth.get_code(Web3.to_checksum_address(address))))

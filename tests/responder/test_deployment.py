@@ -1,128 +1,54 @@
-"""Deployment: the file is checked, the plan is what differs, and twice is once, on real nodes."""
+"""Deployment: the plan is what differs, twice is once, and what ships is what stands there; on real
+nodes.
+"""
 
 from __future__ import annotations
 
-import copy
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import replace
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from eth_account import Account
+from eth_account.signers.local import LocalAccount
 from nodes import NODES
 from web3 import HTTPProvider, Web3
 
 from policies.actions import Kind, network_key
-from policies.guardrails import Limits, Rule
-from policies.inventory import Asset, Inventory
+from policies.guardrails import Limits, Rule, ZoneRule
+from policies.inventory import Asset, Grant, Inventory, Resource
 from responder.chain.deploy_config import DeployConfig
-from responder.chain.deployment import (
-    ADMIN_ROLE,
-    GOVERNED,
-    GOVERNOR_ROLE,
-    Manifest,
-    State,
-    Step,
-    apply,
-    create,
-    deploy,
-    load_config,
-    plan,
-    read_state,
-)
-from responder.chain.events import artifact
+from responder.chain.deploy_plan import ADMIN_ROLE, GOVERNED, GOVERNOR_ROLE, State, Step, plan
+from responder.chain.deployment import Manifest, Outcome, apply, deploy, load_config, read_state
+from responder.chain.manifest import check, contracts, create
+from responder.chain.proposal import name_key
+from responder.chain.registry import AssetEntry, CredentialEntry, Registry, Scope
+from responder.chain.sending import Call, Sender, address_of, send_all
 from responder.errors import Permanent
 
-ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "contracts" / "deployment.example.yaml"
+EXAMPLE = Path(__file__).parents[2] / "contracts" / "deployment.example.yaml"
 DEPLOYER = "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"  # every node of ours signs for it
-MODEL, CARD = b"\x01" * 32, b"\x02" * 32
+GOVERNOR = "0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65"
+A, B = Web3.to_checksum_address("0x" + "aa" * 20), Web3.to_checksum_address("0x" + "bb" * 20)
+OPERATOR = 2
 
 
 @pytest.fixture
-def document() -> dict[str, Any]:
-    return yaml.safe_load(EXAMPLE.read_text())
+def config() -> DeployConfig:
+    return load_config(EXAMPLE)
 
 
-def read(document: Any, inventory: Inventory | None = None) -> DeployConfig:
-    return DeployConfig.from_mapping(document, inventory or Inventory())
+def without(config: DeployConfig, operator: str) -> DeployConfig:
+    return replace(config, roles={a: r for a, r in config.roles.items() if a != operator})
 
 
-# ---------------------------------------------------------------- the file
+def an_operator(config: DeployConfig) -> str:
+    return next(a for a, (bits, _) in config.roles.items() if bits == OPERATOR)
 
 
-def test_the_example_is_valid() -> None:
-    config = load_config(EXAMPLE)
-    assert config.rules[Kind.ISOLATE, 3].quorum == 3
-    assert not config.rules[Kind.BLOCK, 3].allowed
-    assert len(config.inventory.assets) == 4
-
-
-A, B = "0x" + "aa" * 20, "0x" + "bb" * 20
-BROKEN = [
-    (("extra",), 1, "unknown keys ['extra']"),
-    (("limits", "windows"), 1, "unknown keys ['windows']"),
-    (("limits",), {}, "limits: missing keys"),
-    (("limits", "window"), 0, "limits.window: expected a whole number from 1"),
-    (("limits", "window"), True, "limits.window"),
-    (("limits", "lease_quorum"), 4, "limits.lease_quorum: 4 approvals can never come from 3"),
-    (("guardrails", "isolate", "low", "quorum"), 4, "guardrails.isolate.low.quorum"),
-    (("guardrails", "isolate", "low", "leasable"), "yes please", "true or false"),
-    (("guardrails", "isolate", "low"), "allowed", "guardrails.isolate.low: expected `refused`"),
-    (("guardrails", "isolate"), {}, "guardrails.isolate: missing keys"),
-    (("operators",), ["0x12"], "operators[0]: '0x12' is not an address"),
-    (("operators",), [0x1234], "operators[0]: 4660 is not an address"),
-    (("operators",), "0x12", "operators: expected a list"),
-    (("operators",), ["0x" + "00" * 20], "zero address"),
-    (("operators",), [A, A, B], "operators[1]"),
-    (("guardians",), ["0x70997970c51812dc3A010C7d01b50e0d17dc79C8"], "checksum"),
-    (("agents",), ["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"], "has another role"),
-    (("agents",), ["0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65"], "must not govern"),
-    (("governor", "delay"), 0, "governor.delay"),
-    (("models",), [{"hash": "0x12", "card": "0x" + "00" * 32}], "models[0].hash: expected 32"),
-    (("models",), [{"hash": "0x" + "00" * 32}], "models[0]: missing keys ['card']"),
-]
-
-
-@pytest.mark.parametrize(("path", "value", "message"), BROKEN)
-def test_a_broken_file_says_what_to_change(
-    document: dict[str, Any], path: tuple[str, ...], value: Any, message: str
-) -> None:
-    broken = copy.deepcopy(document)
-    inner = broken
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = value
-    with pytest.raises(Permanent) as raised:
-        read(broken)
-    assert message in str(raised.value)
-
-
-def test_what_the_gate_could_not_take_is_refused_before(document: dict[str, Any]) -> None:
-    with pytest.raises(Permanent, match="longer than 256 bytes"):
-        read(document, Inventory(assets=(Asset("ü" * 129, "zone"),)))
-    networks = tuple(f"10.{i}.0.0/16" for i in range(65))
-    with pytest.raises(Permanent, match="65 protected networks"):
-        read(document, Inventory(protected_networks=networks))
-
-
-@pytest.mark.parametrize("text", ["{", "[]", "inventory: missing.yaml"])
-def test_an_unreadable_file_is_named(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "deployment.yaml"
-    path.write_text(text)
-    with pytest.raises(Permanent, match=str(path)):
-        load_config(path)
-    with pytest.raises(Permanent, match="cannot read"):
-        load_config(tmp_path / "nowhere.yaml")
-
-
-@pytest.mark.parametrize("text", ["{", "{}", '{"gate": 1}'])
+@pytest.mark.parametrize("text", ["{", "{}", "[]", '{"chain_id": 1, "block": 0, "parts": {}}'])
 def test_a_broken_manifest_is_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "manifest.json"
     path.write_text(text)
@@ -132,85 +58,165 @@ def test_a_broken_manifest_is_named(tmp_path: Path, text: str) -> None:
 
 # ---------------------------------------------------------------- the plan
 
-GOVERNOR = "0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65"
-
 
 def settled(config: DeployConfig) -> State:
     """The state in which nothing is to do."""
+    there, inventory = Registry(), config.inventory
+    there.limits, there.rules, there.scopes = config.limits, dict(config.rules), config.scopes
+    for account, (bits, group) in config.roles.items():
+        there.roles[account] = bits
+        if bits & OPERATOR:
+            there.seats[account] = 16 * group + len(there.seats)
+    there.zones = {name_key(name): (name, rule) for name, rule in config.zones.items()}
+    there.pools = {name_key(name): (name, keep) for name, keep in config.pools.items()}
+    for place, a in enumerate(inventory.assets):
+        entry = AssetEntry(a.id, a.zone, a.criticality, a.protected, a.pool, place)
+        there.assets[name_key(a.id)] = entry
+    for c in inventory.credentials:
+        there.credentials[name_key(c.id)] = CredentialEntry(
+            c.id, c.owner, c.criticality, c.protected
+        )
+    there.networks = {network_key(n).to_bytes(32): None for n in inventory.protected_networks}
     return State(
-        sender_is_admin=False,
-        roles=dict(config.roles),
-        models=dict.fromkeys(config.models, True),
-        assets={},
-        credentials={},
-        networks=frozenset(),
-        rules=dict(config.rules),
-        limits=config.limits,
+        registry=there,
+        resources={r.id: r.asset for r in inventory.resources},
+        grants={(g.principal, g.resource): g.until for g in inventory.grants},
         function_roles=dict.fromkeys(GOVERNED, GOVERNOR_ROLE),
-        governor_delays=dict.fromkeys((ADMIN_ROLE, GOVERNOR_ROLE), config.delay),
+        members=dict.fromkeys([(r, config.governor) for r in (0, 1)], config.delay),
     )
 
 
-@pytest.fixture
-def config(document: dict[str, Any]) -> DeployConfig:
-    return read(document)
+def planned(config: DeployConfig, state: State) -> list[tuple[str, tuple[Any, ...]]]:
+    return [(step.function, step.args) for step in plan(config, state, DEPLOYER)]
 
 
 def test_nothing_to_do_is_an_answer(config: DeployConfig) -> None:
     assert plan(config, settled(config), DEPLOYER) == []
 
 
-CHANGES: list[tuple[dict[str, Any], list[tuple[str, tuple[Any, ...]]]]] = [
-    ({"limits": Limits(1, 1, 1, 1, 1)}, [("setLimits", ((3600, 900, 2, 2, 86400),))]),
-    ({"roles": {A: 2}}, [("setRoles", (A, 0))]),
-    ({"models": {MODEL: True}}, [("setModel", (MODEL, bytes(32), False))]),
+NETWORK = network_key("10.0.0.0/8").to_bytes(32)
+OLD_ASSET = AssetEntry("old", "dmz", 1, False)
+REGISTERED: list[tuple[str, Any, Any, tuple[str, tuple[Any, ...]]]] = [
+    ("roles", A, OPERATOR, ("setRoles", (A, 0, 0))),
+    ("scopes", A, Scope(7, ""), ("setEnforcerScope", (A, 0, ""))),
+    ("networks", NETWORK, None, ("setProtectedNetworks", ((NETWORK,), False))),
+    ("assets", name_key("old"), OLD_ASSET, ("removeTarget", (1, name_key("old")))),
     (
-        {"networks": frozenset({network_key("10.0.0.0/8")})},
-        [("setProtectedNetwork", (network_key("10.0.0.0/8").to_bytes(32), False))],
+        "credentials",
+        name_key("old"),
+        CredentialEntry("old", "old", 1, False),
+        ("removeTarget", (2, name_key("old"))),
     ),
-    ({"sender_is_admin": True}, [("renounceRole", (0, DEPLOYER))]),
     (
-        {"governor_delays": {ADMIN_ROLE: None, GOVERNOR_ROLE: 172800}},
-        [("grantRole", (0, GOVERNOR, 172800))],
+        "rules",
+        (Kind.REVOKE, 1),
+        Rule(allowed=False),
+        ("setRule", (2, 1, (True, True, 2, 0, 0, 86400, 20, 40))),
     ),
     (
-        {"function_roles": {**dict.fromkeys(GOVERNED, 1), "setRule": 0}},
-        [("setTargetFunctionRole", (("setRule",), 1))],
+        "zones",
+        name_key("dmz"),
+        ("dmz", ZoneRule()),
+        ("setZone", ("dmz", (30, 0, 0, 0, 0, 0))),
+    ),
+    ("pools", name_key("dns"), ("dns", 2), ("setPool", ("dns", 1))),
+    (
+        "assets",
+        name_key("erp"),
+        AssetEntry("erp", "core", 2, False),
+        ("setAssets", ((("erp", "core", "", 3, False),),)),
+    ),
+    (
+        "credentials",
+        name_key("ssh:SHA256:deploy"),
+        CredentialEntry("ssh:SHA256:deploy", "someone", 1, False),
+        ("setCredentials", ((("ssh:SHA256:deploy", "build", 1, False),),)),
     ),
 ]
 
 
-@pytest.mark.parametrize(("change", "steps"), CHANGES)
-def test_the_plan_is_what_differs(
-    config: DeployConfig, change: dict[str, Any], steps: list[tuple[str, tuple[Any, ...]]]
+@pytest.mark.parametrize(("field", "key", "value", "step"), REGISTERED)
+def test_what_differs_is_one_step(
+    config: DeployConfig, field: str, key: Any, value: Any, step: tuple[str, tuple[Any, ...]]
 ) -> None:
-    base = settled(config)
-    if "roles" in change:
-        change = {"roles": {**base.roles, **change["roles"]}}
-    planned = plan(config, replace(base, **change), DEPLOYER)
-    assert [(step.function, step.args) for step in planned] == steps
-
-
-def test_a_changed_cell_is_one_step(config: DeployConfig) -> None:
     state = settled(config)
-    rules = {**state.rules, (Kind.REVOKE, 1): Rule(allowed=False)}
-    assert plan(config, replace(state, rules=rules), DEPLOYER) == [
-        Step("gate", "setRule", (2, 1, (True, True, 2, 86400, 20)))
-    ]
+    setattr(state.registry, field, {**getattr(state.registry, field), key: value})
+    assert planned(config, state) == [step]
+
+
+def test_changed_limits_are_one_step(config: DeployConfig) -> None:
+    state = settled(config)
+    state.registry.limits = Limits(1, 1, 1, 1, 1, 1, 1)
+    assert planned(config, state) == [("setLimits", ((3600, 900, 86400, 120, 2, 2, 2),))]
+
+
+def test_another_approver_group_is_a_step(config: DeployConfig) -> None:
+    state, operator = settled(config), an_operator(config)
+    state.registry.seats[operator] = 40
+    assert planned(config, state) == [("setRoles", (operator, OPERATOR, 0))]
+
+
+def test_what_was_removed_stays_removed(config: DeployConfig) -> None:
+    state = settled(config)
+    state.registry.assets[name_key("old")] = replace(OLD_ASSET, known=False)
+    assert planned(config, state) == []
+
+
+def test_a_grant_ends_where_the_file_lacks_it(config: DeployConfig) -> None:
+    there = {("build", "https://erp.example"): 5, ("a", "x"): 7, ("b", "x"): 0}
+    state = replace(settled(config), grants=there)
+    [grant] = config.inventory.grants
+    entries = (("a", "x", 0), (grant.principal, grant.resource, grant.until))
+    assert planned(config, state) == [("setGrants", (entries,))]
+
+
+ADMIN = (ADMIN_ROLE, GOVERNOR)
+MEMBERS: list[tuple[dict[tuple[int, str], int | None], list[tuple[str, tuple[Any, ...]]]]] = [
+    ({(ADMIN_ROLE, DEPLOYER): 0}, [("renounceRole", (0, DEPLOYER))]),
+    ({ADMIN: None}, [("grantRole", (0, GOVERNOR, 172800))]),
+    ({ADMIN: 5}, [("grantRole", (0, GOVERNOR, 172800))]),
+    ({(GOVERNOR_ROLE, A): 9}, [("revokeRole", (1, A))]),
+    (
+        {(ADMIN_ROLE, DEPLOYER): 9, (GOVERNOR_ROLE, DEPLOYER): 9, (ADMIN_ROLE, B): 0},
+        [("revokeRole", (0, B)), ("revokeRole", (1, DEPLOYER)), ("revokeRole", (0, DEPLOYER))],
+    ),
+]
+
+
+@pytest.mark.parametrize(("members", "steps"), MEMBERS)
+def test_only_the_governor_governs(
+    config: DeployConfig,
+    members: dict[tuple[int, str], int | None],
+    steps: list[tuple[str, tuple[Any, ...]]],
+) -> None:
+    state = settled(config)
+    there = {member: d for member, d in {**state.members, **members}.items() if d is not None}
+    assert planned(config, replace(state, members=there)) == steps
+
+
+def test_a_function_that_is_not_governed_is_a_step(config: DeployConfig) -> None:
+    roles = {**dict.fromkeys(GOVERNED, 1), "setRule": 0}
+    steps = planned(config, replace(settled(config), function_roles=roles))
+    assert steps == [("setTargetFunctionRole", (("setRule",), 1))]
+
+
+def test_every_restricted_function_is_governed() -> None:
+    source = (EXAMPLE.parent / "Registry.sol").read_text()
+    restricted = set(re.findall(r"function (\w+)\([^)]*\)[^{;]*\brestricted\b", source))
+    assert restricted == set(GOVERNED)
 
 
 def test_roles_are_taken_before_they_are_given(config: DeployConfig) -> None:
-    roles = dict(config.roles)
-    operator = next(a for a, bits in roles.items() if bits == 2)
-    del roles[operator]
-    steps = plan(config, replace(settled(config), roles={**roles, A: 2}), DEPLOYER)
-    assert [step.args for step in steps] == [(A, 0), (operator, 2)]
+    state, operator = settled(config), an_operator(config)
+    del state.registry.roles[operator], state.registry.seats[operator]
+    state.registry.roles[A] = OPERATOR
+    steps = planned(config, state)
+    assert [args for _, args in steps] == [(A, 0, 0), (operator, OPERATOR, 0)]
 
 
 def test_the_deployer_cannot_hand_over_to_itself(config: DeployConfig) -> None:
-    state = replace(settled(config), sender_is_admin=True)
     with pytest.raises(Permanent, match="deploy from another account"):
-        plan(config, state, config.governor)
+        plan(replace(config, governor=DEPLOYER), State.new(DEPLOYER), DEPLOYER)
 
 
 # ---------------------------------------------------------------- the chain
@@ -224,127 +230,264 @@ def node(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield url
 
 
+@dataclass(frozen=True)
+class Site:
+    """A gate that a test may change: what it does to the chain is undone."""
+
+    w3: Web3
+    config: DeployConfig
+    deployer: LocalAccount
+    governor: LocalAccount
+    path: Path  # of the manifest
+
+    @property
+    def manifest(self) -> Manifest:
+        return Manifest.load(self.path)
+
+    @property
+    def view(self) -> Any:
+        return contracts(self.w3, self.manifest)["gate"].functions
+
+    def deploy(self, config: DeployConfig, sender: Sender | None = None) -> Outcome:
+        return deploy(self.w3, config, sender or self.governor, self.path)
+
+    def wait(self) -> None:
+        """Until the governor's delay is over."""
+        ask(self.w3, "evm_increaseTime", self.config.delay)
+        ask(self.w3, "evm_mine")
+
+
+def ask(w3: Web3, method: str, *args: Any) -> Any:
+    return w3.provider.make_request(method, list(args))["result"]  # type: ignore[arg-type]
+
+
+def funded(w3: Web3) -> LocalAccount:
+    account = Account.create()
+    ask(w3, "hardhat_setBalance", account.address, hex(10**20))
+    return account
+
+
+@pytest.fixture(scope="module")
+def deployed(node: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    w3 = Web3(HTTPProvider(node))
+    deployer, governor = funded(w3), funded(w3)
+    path = tmp_path_factory.mktemp("deployed") / "manifest.json"
+    config = replace(load_config(EXAMPLE), governor=governor.address)
+    deploy(w3, config, deployer, path)
+    return Site(w3, config, deployer, governor, path)
+
+
 @pytest.fixture
-def w3(node: str) -> Web3:
-    return Web3(HTTPProvider(node))
+def site(deployed: Site) -> Iterator[Site]:
+    snapshot = ask(deployed.w3, "evm_snapshot")
+    yield deployed
+    assert ask(deployed.w3, "evm_revert", snapshot)
 
 
-def fund(w3: Web3, address: str) -> None:
-    w3.provider.make_request("hardhat_setBalance", [address, hex(10**20)])  # type: ignore[arg-type]
-
-
-def test_twice_is_once_and_the_file_is_what_holds(w3: Web3, tmp_path: Path) -> None:
-    config, path = load_config(EXAMPLE), tmp_path / "manifest.json"
-    deployer = Account.create()
-    fund(w3, deployer.address)
-    first = deploy(w3, config, deployer, path)
-    block = w3.eth.block_number
-    again = deploy(w3, config, deployer, path)
-    assert first.manifest == again.manifest == Manifest.load(path)
-    assert (again.sent, again.waiting, w3.eth.block_number) == (0, (), block)
-    gate = w3.eth.contract(address=first.manifest.gate, abi=artifact("Gate")["abi"]).functions
-    assert {a: gate.rolesOf(a).call() for a in config.roles} == config.roles
-    assert {key: Rule(*gate.ruleOf(*key).call()) for key in config.rules} == config.rules
+def test_the_file_is_what_holds(site: Site) -> None:
+    config, gate = site.config, site.view
+    assert {a: tuple(gate.rolesOf(a).call()) for a in config.roles} == config.roles
+    assert Limits(*gate.limits().call()) == config.limits
+    assert {key: Rule(*gate.ruleOf(*key).call()[0]) for key in config.rules} == config.rules
+    zones = {name: ZoneRule(*gate.zoneOf(name_key(name)).call()[0]) for name in config.zones}
+    assert zones == config.zones
+    assert gate.poolOf(name_key("dns")).call() == [2, 0, 1]
+    for enforcer, scope in config.scopes.items():
+        zone = name_key(scope.zone) if scope.zone else bytes(32)
+        assert gate.enforcerScopeOf(enforcer).call() == [scope.kinds, zone]
     assert len(gate.protectedNetworks().call()) == 2
+    key, resource = name_key("api:SHA256:deploy"), name_key("https://erp.example")
+    assert gate.isAuthorized(key, resource).call()
 
 
-def test_an_interrupted_deployment_is_finished_by_the_next_run(w3: Web3, tmp_path: Path) -> None:
-    config, path = load_config(EXAMPLE), tmp_path / "manifest.json"
-    network = Inventory(protected_networks=("10.0.0.0/8",))
-    half = replace(config, inventory=network, models={MODEL: CARD})
+@pytest.mark.parametrize("by", ["deployer", "governor"])
+def test_twice_is_once(site: Site, by: str) -> None:
+    block, manifest = site.w3.eth.block_number, site.manifest
+    again = site.deploy(site.config, getattr(site, by))
+    assert again == Outcome(manifest, 0, ())
+    assert site.w3.eth.block_number == block
+
+
+def test_more_than_fits_one_call_goes_in_several_and_batches_may_name_all(
+    site: Site, tmp_path: Path
+) -> None:
+    assets = tuple(Asset(f"host-{i}", "dmz") for i in range(40))
+    many = replace(site.config, inventory=Inventory(assets), scopes={}, pools={})
+    many = replace(many, zones={"dmz": ZoneRule(50)})
+    seen: list[Step] = []
+    path = tmp_path / "manifest.json"
+    manifest = deploy(site.w3, many, DEPLOYER, path, seen.extend).manifest
+    assert [len(s.args[0]) for s in seen if s.function == "setAssets"] == [32, 8]
+    gate = contracts(site.w3, manifest)["gate"].functions
+    pages = [gate.pageOf(name_key("dmz"), 1, number).call() for number in (0, 1)]
+    assert [(m.bit_count(), known) for m, _, _, known in pages] == [(32, True), (8, True)]
+    assert deploy(site.w3, many, DEPLOYER, path).sent == 0
+
+
+def test_an_interrupted_deployment_is_finished_by_the_next_run(
+    site: Site, config: DeployConfig, tmp_path: Path
+) -> None:
+    w3, path = site.w3, tmp_path / "manifest.json"
     manifest = create(w3, DEPLOYER)
     manifest.save(path)
-    steps = plan(half, read_state(w3, half, manifest, DEPLOYER), DEPLOYER)
-    apply(w3, steps[:7], DEPLOYER, manifest)
-    finished = deploy(w3, config, DEPLOYER, path)
-    assert finished.manifest == manifest
+    other = replace(config, governor=A)
+    steps = plan(other, read_state(w3, manifest), DEPLOYER)
+    apply(w3, steps[:-1], DEPLOYER, manifest)  # all but the last of the handover
+    assert deploy(w3, config, DEPLOYER, path).manifest == manifest
+    assert read_state(w3, manifest).members == dict.fromkeys([(0, GOVERNOR), (1, GOVERNOR)], 172800)
     assert deploy(w3, config, DEPLOYER, path).sent == 0
 
 
-def test_after_the_handover_only_the_governor_changes_rules_and_waits(
-    w3: Web3, tmp_path: Path
-) -> None:
-    path, governor = tmp_path / "manifest.json", Account.create()
-    fund(w3, governor.address)
-    config = replace(load_config(EXAMPLE), governor=governor.address)
-    manifest = deploy(w3, config, DEPLOYER, path).manifest
-    operator = next(a for a, bits in config.roles.items() if bits == 2)
-    changed = replace(config, roles={a: r for a, r in config.roles.items() if a != operator})
+def test_nothing_is_sent_before_it_is_confirmed(site: Site, tmp_path: Path) -> None:
+    class No(Exception):
+        pass
 
+    def no(steps: Sequence[Step]) -> None:
+        assert Step("gate", "setPool", ("dns", 2)) in steps
+        raise No
+
+    block, path = site.w3.eth.block_number, tmp_path / "manifest.json"
+    changed = replace(site.config, pools={"dns": 2})
+    for manifest, sender in ((path, site.deployer), (site.path, site.governor)):
+        with pytest.raises(No):
+            deploy(site.w3, changed, sender, manifest, no)
+    assert (site.w3.eth.block_number, path.exists()) == (block, False)
+
+
+def test_after_the_handover_only_the_governor_changes_rules_and_waits(site: Site) -> None:
+    operator = an_operator(site.config)
+    changed = without(site.config, operator)
     with pytest.raises(Permanent, match="may not setRoles; send it as the governor"):
-        deploy(w3, changed, DEPLOYER, path)
-    scheduled = deploy(w3, changed, governor, path)
-    assert [step.args for step in scheduled.waiting] == [(operator, 0)]
-    assert deploy(w3, changed, governor, path).sent == 0  # still waiting
-    view = w3.eth.contract(address=manifest.gate, abi=artifact("Gate")["abi"]).functions
-    assert view.rolesOf(operator).call() == 2
+        site.deploy(changed, site.deployer)
+    assert [step.args for step in site.deploy(changed).waiting] == [(operator, 0, 0)]
+    assert site.deploy(changed).sent == 0  # still waiting
+    assert site.view.rolesOf(operator).call() == [OPERATOR, 0]
 
-    w3.provider.make_request("evm_increaseTime", [config.delay])  # type: ignore[arg-type]
-    w3.provider.make_request("evm_mine", [])  # type: ignore[arg-type]
-    assert deploy(w3, changed, governor, path).waiting == ()
-    assert view.rolesOf(operator).call() == 0
-    assert deploy(w3, changed, governor, path).sent == 0
+    site.wait()
+    assert site.deploy(changed).waiting == ()
+    assert site.view.rolesOf(operator).call() == [0, 0]
+    assert site.deploy(changed).sent == 0
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "message"),
-    [
-        ("chain_id", 1, "manifest is of chain 1"),
-        ("gate", A, "no gate at"),
-        ("manager", A, "is governed by"),
-    ],
-)
-def test_a_manifest_of_elsewhere_is_refused(
-    w3: Web3, tmp_path: Path, field: str, value: Any, message: str
-) -> None:
-    path = tmp_path / "manifest.json"
-    config = load_config(EXAMPLE)
-    deploy(w3, config, DEPLOYER, path)
-    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
-    with pytest.raises(Permanent, match=message):
-        deploy(w3, config, DEPLOYER, path)
+def test_an_asset_the_governor_adds_is_sealed_once_it_is_there(site: Site) -> None:
+    inventory = site.config.inventory
+    more = replace(inventory, assets=(*inventory.assets[1:], Asset("new", "dmz")))
+    changed = replace(site.config, inventory=more)
+    assert len(site.deploy(changed).waiting) == 2
+    site.wait()
+    assert site.deploy(changed).sent == 3  # new, gone, sealed
+    members, _, _, known = site.view.pageOf(name_key("dmz"), 1, 0).call()
+    assert (members, known) == (0b1000, True)  # of web-1, dns-1, dns-2, new
+    assert site.deploy(changed).sent == 0
 
 
-# ---------------------------------------------------------------- the script
-
-
-def brownie(*args: str, typed: str = "") -> str:
-    done = subprocess.run(
-        [str(ROOT / "scripts" / "brownie"), *args],
-        env={**os.environ, "BROWNIE": str(Path(sys.executable).with_name("brownie"))},
-        start_new_session=True,  # without a terminal a password is read from stdin
-        input=typed,
-        capture_output=True,
-        text=True,
-        check=False,
+def test_resources_move_and_grants_end(site: Site) -> None:
+    inventory = replace(
+        site.config.inventory,
+        resources=(Resource("https://erp.example", "files-1"),),
+        grants=(Grant("ops", "https://erp.example", 2_000_000_000),),
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    changed = replace(site.config, inventory=inventory)
+    site.deploy(changed)
+    site.wait()
+    assert site.deploy(changed).waiting == ()
+    gate, resource = site.view, name_key("https://erp.example")
+    assert gate.resourceOf(resource).call() == name_key("files-1")
+    assert gate.grantOf(name_key("build"), resource).call() == 0
+    assert gate.grantOf(name_key("ops"), resource).call() == 2_000_000_000
+    assert site.deploy(changed).sent == 0
 
 
-@pytest.fixture
-def network(node: str) -> Iterator[str]:
-    """The name by which Brownie knows the node; of the node it knows the RPC url alone."""
-    name = "countersign-deployment-test"
-    if name in brownie("networks", "list"):  # left by a run that was killed
-        brownie("networks", "delete", name)
-    brownie("networks", "add", "Countersign", name, f"host={node}", "chainid=31337")
-    yield name
-    brownie("networks", "delete", name)
+def test_a_former_governor_governs_no_more(site: Site) -> None:
+    old, new = site.governor, funded(site.w3)
+    changed = replace(site.config, governor=new.address)
+    assert len(site.deploy(changed, old).waiting) == 4
+    site.wait()
+    assert site.deploy(changed, old).waiting == ()
+    delay = site.config.delay
+    members = {(0, new.address): delay, (1, new.address): delay}
+    assert read_state(site.w3, site.manifest).members == members
+    assert site.deploy(changed, new).sent == 0
+
+    changed = without(changed, an_operator(changed))
+    with pytest.raises(Permanent, match="may not setRoles"):
+        site.deploy(changed, old)
+    assert len(site.deploy(changed, new).waiting) == 1
 
 
-def test_brownie_deploys_by_rpc_url_with_a_key_the_node_does_not_have(
-    w3: Web3, network: str, tmp_path: Path
-) -> None:
-    path, keystore, deployer = tmp_path / "manifest.json", tmp_path / "key.json", Account.create()
-    keystore.write_text(json.dumps(deployer.encrypt("secret", kdf="pbkdf2", iterations=1)))
-    fund(w3, deployer.address)
-    command = ["run", "deploy", "main", str(EXAMPLE), str(path), str(keystore)]
-    command += ["--network", network]
-    brownie(*command, typed="secret\n")
-    block = w3.eth.block_number
-    assert w3.eth.get_transaction_count(deployer.address) > 2
-    assert deploy(w3, load_config(EXAMPLE), deployer, path).sent == 0  # all of the file is there
+@pytest.mark.parametrize("by", ["node", "deployer"])
+def test_what_is_refused_is_named_with_the_reason(site: Site, by: str) -> None:
+    sender = DEPLOYER if by == "node" else site.deployer
+    gate = contracts(site.w3, site.manifest)["gate"]
+    caller = address_of(sender).lower()
+    for function, args, why in (
+        ("setPool", ["dns", 2], f"AccessManagedUnauthorized(caller={caller})"),
+        ("sealPage", [name_key("dmz"), 1, 7, []], "RegistryBadPage(page=7)"),
+    ):
+        call = Call(gate.address, gate.encode_abi(function, args), function, 500_000)
+        with pytest.raises(Permanent, match=re.escape(f"{function} was refused: {why}")):
+            send_all(site.w3, sender, [call])
 
-    assert "\n0 transactions sent" in brownie(*command, typed="secret\n")
-    assert w3.eth.block_number == block
+
+# ---------------------------------------------------------------- what stands there
+
+
+@pytest.fixture(scope="module")
+def other(node: str) -> Manifest:
+    """Another gate, not configured."""
+    return create(Web3(HTTPProvider(node)), DEPLOYER)
+
+
+def altered(site: Site, part: str, **changes: str) -> Manifest:
+    manifest = site.manifest
+    changed = replace(manifest.parts[part], **changes)
+    return replace(manifest, parts={**manifest.parts, part: changed})
+
+
+def test_what_was_deployed_is_what_ships(deployed: Site) -> None:
+    check(deployed.w3, deployed.manifest)
+
+
+def test_a_manifest_of_another_chain_is_refused(deployed: Site) -> None:
+    with pytest.raises(Permanent, match="manifest is of chain 1, this is chain 31337"):
+        check(deployed.w3, replace(deployed.manifest, chain_id=1))
+
+
+PARTS = ["AccessManager", "Office", "Docket", "Desk", "Gate"]
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_part_may_be_missing_or_unknown(deployed: Site, other: Manifest, part: str) -> None:
+    for changes, message in (
+        ({"address": A}, f"no {part} at {A}; was the chain reset"),
+        ({"code": "0x" + "00" * 32}, "is not what the manifest says"),
+        ({"tx": other.parts[part].tx}, f"did not make {part} at"),
+        ({"tx": "0x" + "12" * 32}, "ask a node that keeps all transactions"),
+    ):
+        with pytest.raises(Permanent, match=re.escape(message)):
+            check(deployed.w3, altered(deployed, part, **changes))
+
+
+@pytest.mark.parametrize("part", PARTS[:-1])
+def test_no_part_may_be_another_gates(deployed: Site, other: Manifest, part: str) -> None:
+    """Say, a manager under which an attacker governs: the parts name the one they were made for."""
+    with pytest.raises(Permanent, match="was made from other code than this version ships"):
+        check(deployed.w3, altered(deployed, part, **asdict(other.parts[part])))
+
+
+def test_a_gate_that_wrote_its_storage_first_is_refused(deployed: Site) -> None:
+    """Though the code that stands there is the very one that ships."""
+    w3, gate = deployed.w3, Web3.to_checksum_address(deployed.manifest.gate)
+    code = bytes(w3.eth.get_code(gate))
+    # PUSH1 1, PUSH0, SSTORE; then the code, which begins after these 16 bytes, is returned
+    creation = bytes.fromhex("60015f55") + b"\x61" + len(code).to_bytes(2)
+    creation += bytes.fromhex("8060105f395ff300") + bytes(1) + code
+    [receipt] = send_all(w3, DEPLOYER, [Call(None, "0x" + creation.hex(), "it", 10_000_000)])
+    made = Web3.to_checksum_address(str(receipt["contractAddress"]))
+    assert (bytes(w3.eth.get_code(made)), int.from_bytes(w3.eth.get_storage_at(made, 0))) == (
+        code,
+        1,
+    )
+    changes = {"address": made, "tx": Web3.to_hex(receipt["transactionHash"])}
+    with pytest.raises(Permanent, match="was made from other code than this version ships"):
+        check(w3, altered(deployed, "Gate", **changes))
