@@ -25,8 +25,9 @@ from policies.inventory import Inventory
 from responder.approvals import Inbox, Slip, keystore_address, load_key, sign
 from responder.chain.devnet import Devnet
 from responder.chain.events import Event
-from responder.chain.ledger import Ledger, Status
+from responder.chain.ledger import Ledger
 from responder.chain.proposal import Lease, decision_message
+from responder.chain.records import Status
 from responder.errors import Permanent, Temporary
 from responder.policy import load_policy
 from responder.processes import start, stop

@@ -49,6 +49,7 @@ class EvidenceStore:
 
     def __init__(self, directory: Path | str) -> None:
         self._directory = Path(directory)
+        self._trees: dict[bytes, list[Receipt]] = {}  # once read and checked
 
     def put(self, bundle: dict[str, Any]) -> bytes:
         """Stores a bundle and returns its hash (32 bytes). Storing it again changes nothing.
@@ -86,6 +87,8 @@ class EvidenceStore:
 
     def receipts_under(self, root: bytes) -> list[Receipt]:
         """The leaves under a root, checked. Raises EvidenceMissing or EvidenceAltered."""
+        if root in self._trees:
+            return self._trees[root]
         path = self._leaves(root)
         try:
             stored = json.loads(path.read_bytes())["receipts"]
@@ -100,6 +103,7 @@ class EvidenceStore:
             whole = False
         if not whole:
             raise EvidenceAltered(f"receipts {path} were altered: they have another root")
+        self._trees[root] = receipts
         return receipts
 
     def verify(self, key: bytes) -> bool:

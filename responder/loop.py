@@ -227,7 +227,7 @@ class Responder:
             raise Temporary("no containment is known yet; what is enforced stays as it is")
         desired = [self._order(order) for order in self.final.containment(now)]
         stated = self._receipts.stated()
-        known = {subject: Outcome(receipt.outcome) for subject, receipt in stated.items()}
+        known = {subject: Outcome(told.receipt.outcome) for subject, told in stated.items()}
         results = reconcile(self._enforcer, desired, now, known)
         if synced:  # else what was stated already is not known for certain
             self._receipts.state(results, stated)

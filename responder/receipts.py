@@ -8,7 +8,9 @@ evidence folder so that anyone can show one later.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple
 
 from policies.actions import Kind
 from responder.chain.client import GateClient, for_each
@@ -17,13 +19,59 @@ from responder.chain.merkle import Receipt, Tree
 from responder.chain.records import Subject
 from responder.enforcers.reconcile import Result
 from responder.errors import Permanent
-from responder.evidence import EvidenceStore
+from responder.evidence import EvidenceMissing, EvidenceStore
 
-__all__ = ["Receipts", "file", "find", "missing", "report", "show"]
+__all__ = ["Receipts", "Statement", "file", "missing", "report", "show", "statements"]
 
 log = logging.getLogger(__name__)
 
 _REPORTS = 10  # missing receipts reported in one tick
+
+
+class Statement(NamedTuple):
+    """A receipt and when it was stated."""
+
+    time: int  # Unix seconds
+    receipt: Receipt
+    root: bytes = b""  # under which it stands
+
+
+def statements(ledger: Ledger, evidence: EvidenceStore) -> dict[Subject, list[Statement]]:
+    """All that enforcers stated, by themselves or under roots whose leaves are at hand; oldest
+    first.
+    """
+    told = [
+        Statement(filed.time, receipt, root)
+        for root, filed in ledger.roots.items()
+        for receipt in _leaves(evidence, root)
+        if receipt.enforcer == filed.enforcer
+    ]
+    at_hand = {(told_.root, told_.receipt) for told_ in told}
+    for entry in ledger.receipts:
+        receipt = _receipt(entry.subject, entry.enforcer, entry.outcome, entry.digest)
+        if (entry.root, receipt) not in at_hand:
+            time = ledger.roots[entry.root].time if entry.root else entry.time
+            told.append(Statement(time, receipt, entry.root))
+    found: dict[Subject, list[Statement]] = {}
+    for statement in sorted(told, key=lambda s: s.time):
+        with suppress(KeyError):  # under a root there may be anything
+            subject = ledger.subject_of(statement.receipt.order, statement.receipt.target)
+            found.setdefault(subject, []).append(statement)
+    return found
+
+
+def _leaves(evidence: EvidenceStore, root: bytes) -> list[Receipt]:
+    try:
+        return evidence.receipts_under(root)
+    except EvidenceMissing:
+        return []
+    except Permanent as error:
+        log.warning("receipts under a root cannot be used: %s", error)
+        return []
+
+
+def _receipt(subject: Subject, enforcer: str, outcome: int, digest: bytes) -> Receipt:
+    return Receipt(subject.order[:20], subject.target, enforcer, outcome, digest)
 
 
 class Receipts:
@@ -32,32 +80,17 @@ class Receipts:
     def __init__(self, gate: GateClient, evidence: EvidenceStore, ledger: Ledger) -> None:
         """`gate` sends as the enforcer."""
         self._gate, self._evidence, self._ledger = gate, evidence, ledger
-        self._under: dict[bytes, list[Receipt]] = {}  # of our roots, once read
 
-    def stated(self) -> dict[Subject, Receipt]:
-        """Our own last receipt for each subject: another enforcer's says nothing of our point."""
-        ours = self._gate.address
-        told: list[tuple[int, Receipt]] = []
-        for entry in self._ledger.receipts:
-            if entry.enforcer == ours:
-                time = self._ledger.roots[entry.root].time if entry.root else entry.time
-                told.append((time, _receipt(entry.subject, ours, entry.outcome, entry.digest)))
-        for root, filed in self._ledger.roots.items():
-            if filed.enforcer == ours:
-                told += [(filed.time, receipt) for receipt in self._leaves(root)]
-        told.sort(key=lambda entry: entry[0])
-        return {subject: r for _, r in told if (subject := _subject(self._ledger, r))}
+    def stated(self) -> dict[Subject, Statement]:
+        """Our own last statement on each subject: another enforcer's says nothing of our point."""
+        found = {}
+        for subject, told in statements(self._ledger, self._evidence).items():
+            own = [s for s in told if s.receipt.enforcer == self._gate.address]
+            if own:
+                found[subject] = own[-1]
+        return found
 
-    def _leaves(self, root: bytes) -> list[Receipt]:
-        if root not in self._under:
-            try:
-                self._under[root] = self._evidence.receipts_under(root)
-            except Permanent as error:  # they are stated again, one by one
-                log.warning("receipts under a root of ours are lost: %s", error)
-                self._under[root] = []
-        return self._under[root]
-
-    def state(self, results: Iterable[Result], stated: dict[Subject, Receipt]) -> None:
+    def state(self, results: Iterable[Result], stated: Mapping[Subject, Statement]) -> None:
         """Files what was not stated last, is in our scope, and is about a target's last order."""
         fresh = [r for r in results if self._is_news(r, stated.get(r.subject))]
         if not fresh:
@@ -76,8 +109,9 @@ class Receipts:
             name = result.subject.order.hex()[:12]
             log.info("receipt %s for %s: %s", result.outcome.name, name, result.detail)
 
-    def _is_news(self, result: Result, last: Receipt | None) -> bool:
-        if last and (last.outcome, last.digest) == (result.outcome, result.digest):
+    def _is_news(self, result: Result, last: Statement | None) -> bool:
+        said = (result.outcome, result.digest)
+        if last and (last.receipt.outcome, last.receipt.digest) == said:
             return False
         if self._ledger.hold_of(result.subject).order != result.subject.order:
             return False
@@ -94,10 +128,13 @@ class Receipts:
 
     def show_missed(self) -> None:
         """Shows what stands under a root of ours and was reported missing."""
-        missed = [s for s in self._ledger.missed if not self._ledger.hold_of(s).receipted]
+        ledger = self._ledger
+        missed = [s for s in ledger.missed if _is_unproven(ledger, s)]
         mine = self.stated() if missed else {}
-        last = [mine[s] for s in missed if s in mine and self._ledger.hold_of(s).order == s.order]
-        for_each(last, lambda r: show(self._gate, self._ledger, self._evidence, r))
+        for_each(
+            (mine[s] for s in missed if s in mine and mine[s].root),
+            lambda told: show(self._gate, ledger, self._evidence, told),
+        )
 
     def report_missing(self, relayer: GateClient, now: float) -> None:
         """Reports orders outside our scope that have no receipt though one is due."""
@@ -124,28 +161,10 @@ def missing(ledger: Ledger, now: float) -> list[Subject]:
     ]
 
 
-def find(ledger: Ledger, evidence: EvidenceStore, subject: Subject) -> list[tuple[bytes, Receipt]]:
-    """Receipts about a subject under roots whose leaves are at hand, with the root."""
-    found = []
-    for root in ledger.roots:
-        try:
-            leaves = evidence.receipts_under(root)
-        except Permanent:
-            continue
-        found += [(root, r) for r in leaves if _subject(ledger, r) == subject]
-    return found
-
-
-def _receipt(subject: Subject, enforcer: str, outcome: int, digest: bytes) -> Receipt:
-    return Receipt(subject.order[:20], subject.target, enforcer, outcome, digest)
-
-
-def _subject(ledger: Ledger, receipt: Receipt) -> Subject | None:
-    """None where the receipt is about nothing that the ledger knows."""
-    try:
-        return ledger.subject_of(receipt.order, receipt.target)
-    except KeyError:
-        return None
+def _is_unproven(ledger: Ledger, subject: Subject) -> bool:
+    """The last order on its target, and the gate knows of no receipt about it."""
+    hold = ledger.hold_of(subject)
+    return hold.order == subject.order and not hold.receipted
 
 
 def file(gate: GateClient, ledger: Ledger, receipt: Receipt) -> bytes:
@@ -160,21 +179,15 @@ def file(gate: GateClient, ledger: Ledger, receipt: Receipt) -> bytes:
     return gate.file_receipt(kind, receipt.target, receipt.order, *statement)
 
 
-def show(
-    gate: GateClient, ledger: Ledger, evidence: EvidenceStore, receipt: Receipt
-) -> bytes | None:
-    """Shows the gate that a receipt stands under a root; None where no root at hand has it."""
-    subject = ledger.subject_of(receipt.order, receipt.target)
+def show(gate: GateClient, ledger: Ledger, evidence: EvidenceStore, told: Statement) -> bytes:
+    """Shows the gate that a receipt stands under a root whose leaves are at hand."""
+    proof = Tree(evidence.receipts_under(told.root)).proof(told.receipt)
+    subject = ledger.subject_of(told.receipt.order, told.receipt.target)
     batch = ledger.batches.get(subject.order)
-    for root, found in find(ledger, evidence, subject):
-        if found != receipt:
-            continue
-        proof = Tree(evidence.receipts_under(root)).proof(receipt)
-        if batch is not None and batch.batch.kind is Kind.ISOLATE:
-            return gate.show_page_receipt(batch.batch, receipt, root, proof)
-        kind, _ = ledger.place_of(subject)
-        return gate.show_receipt(kind, receipt, root, proof)
-    return None
+    if batch is not None and batch.batch.kind is Kind.ISOLATE:
+        return gate.show_page_receipt(batch.batch, told.receipt, told.root, proof)
+    kind, _ = ledger.place_of(subject)
+    return gate.show_receipt(kind, told.receipt, told.root, proof)
 
 
 def report(gate: GateClient, ledger: Ledger, subject: Subject) -> bytes:

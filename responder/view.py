@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from eth_utils.address import to_checksum_address
 from rich.console import Console, Group
 from rich.live import Live
 from rich.markup import escape
@@ -15,10 +14,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from policies.actions import Kind
+from policies.actions import Action, Kind
 from responder.chain.events import Event
-from responder.chain.ledger import Case, Ledger, Status
-from responder.chain.proposal import Words
+from responder.chain.ledger import Ledger
+from responder.chain.proposal import Proposal, Words, decision_message, signer_of
+from responder.chain.records import Case, Status, to_batch, to_proposal
 from responder.errors import CountersignError
 from responder.evidence import EvidenceStore
 
@@ -28,9 +28,11 @@ __all__ = [
     "Timeline",
     "orders",
     "plain",
+    "progress",
     "readable",
     "sentence",
     "stamp",
+    "standing",
     "summary",
 ]
 
@@ -39,6 +41,7 @@ STYLES = {
     "alert": "yellow",
     "proposal": "cyan",
     "approval": "green",
+    "waiting": "yellow",
     "rejection": "red",
     "order": "bold magenta",
     "receipt": "blue",
@@ -49,6 +52,7 @@ STYLES = {
     "notice": "bold red",
 }
 _ROWS = 24
+_NAMES = 5  # of a batch
 
 
 def stamp(seconds: float) -> str:
@@ -64,6 +68,20 @@ def plain(text: str) -> str:
 def readable(kind: Kind, words: Words) -> str:
     """What an action does, in words."""
     return f"{kind.name} {words.target}" + (f" (zone {words.zone})" if words.zone else "")
+
+
+def progress(ledger: Ledger, case: Case, now: float) -> str:
+    """How far its approvals are: how many of how many, and which groups are missing."""
+    text = f"{len(ledger.approving(case))} of {ledger.needed(case, now)}"
+    missing = ledger.groups_missing(case)
+    return text + (f", none of group {', '.join(map(str, missing))}" if missing else "")
+
+
+def standing(ledger: Ledger, case: Case, now: float) -> str:
+    """Its status, and of one that waits for its delay how long still."""
+    status = ledger.status(case, now)
+    left = f" {max(0, ledger.earliest(case, now) - int(now))} s"
+    return status.name + (left if status is Status.WAITING else "")
 
 
 def sentence(alert: Mapping[str, Any]) -> str:
@@ -84,6 +102,7 @@ class Timeline:
         self._rows: list[tuple[float, str, str]] = []
         self._now, self.alerts = 0.0, 0
         self._ended: set[bytes] = set()
+        self._waiting: set[bytes] = set()
         self._live: Live | None = None
         self._names: dict[str, str] = {}
 
@@ -96,7 +115,7 @@ class Timeline:
 
     def name(self, labels: Mapping[str, str]) -> None:
         """Shows these accounts under labels."""
-        self._names.update(labels)
+        self._names.update({account.lower(): label for account, label in labels.items()})
 
     # ------------------------------------------------------------ what happens
 
@@ -104,10 +123,18 @@ class Timeline:
         """Time has moved on."""
         self._now, self.alerts = now, alerts
         for case in ledger.cases.values() if ledger else ():
+            if case.executed_at is None and case.approved_at and case.id not in self._waiting:
+                self._wait(case, now, ledger)
             ended = case.executed_at is not None and case.id not in self._ended
             if ended and ledger and ledger.status(case, now) is Status.EXPIRED:
                 self._ended.add(case.id)
                 self._add(float(case.until), "expiry", self._what(case) + " ended by itself")
+
+    def _wait(self, case: Case, now: float, ledger: Ledger | None) -> None:
+        if ledger and ledger.status(case, now) is Status.WAITING:
+            self._waiting.add(case.id)
+            until = stamp(ledger.earliest(case, now))
+            self._add(now, "waiting", f"{self._what(case)} is approved, executes from {until}")
 
     def notice(self, now: float, text: str) -> None:
         self._add(now, "notice", text)
@@ -121,21 +148,51 @@ class Timeline:
     def _on_LeaseGranted(self, event: Event, ledger: Ledger, _: Any, lease: Any, by: Any) -> None:
         blocks, isolations, revocations = lease[2:5]
         text = f"{blocks} blocks, {isolations} isolations, {revocations} revocations, signed by "
-        self._add(event.time, "lease", text + ", ".join(self._who(s) for s, _ in by))
+        self._add(event.time, "lease", text + self._all(s for s, _ in by))
 
-    def _on_Proposed(self, event: Event, ledger: Ledger, _: Any, values: Any, quorum: int) -> None:
-        words = ledger.words_of(Kind(values[0]), values[1])
-        what = readable(Kind(values[0]), words)
+    def _on_Proposed(self, event: Event, ledger: Ledger, _: Any, values: Any) -> None:
+        proposal = to_proposal(values)
+        words = ledger.words_of(proposal.kind, proposal.target)
+        action = Action(proposal.kind, words.target, proposal.ttl)
+        mirror = ledger.guardrails(proposal.agent, event.time)
+        verdict = mirror.execution(action, event.time)
+        needs = f"needs {verdict.approvals} operators"
+        if verdict.delay:
+            needs += f" and {verdict.delay // 60} min"
+        self._proposal(event, proposal, words, needs)
+
+    def _on_Ordered(
+        self, event: Event, ledger: Ledger, case: bytes, values: Any, until: int, by: Any
+    ) -> None:
+        proposal = to_proposal(values)
+        words = ledger.words_of(proposal.kind, proposal.target)
+        message = decision_message("Approval", proposal, words, ledger.domain)
+        signers = self._all(signer_of(message, r + vs) or "?" for r, vs in by)
+        needs = f"signed by {signers}" if by else "under the lease"
+        self._proposal(event, proposal, words, needs)
+        text = f"{readable(proposal.kind, words)} [{case.hex()[:8]}] until {stamp(until)}"
+        self._add(event.time, "order", text)
+
+    def _proposal(self, event: Event, proposal: Proposal, words: Words, needs: str) -> None:
         try:
-            bundle = self._evidence.get(values[4])
+            bundle = self._evidence.get(proposal.evidence)
         except CountersignError:
             bundle = {"alerts": [], "reasons": ["evidence is not here"]}
         for alert in bundle["alerts"][-2:]:
             self._add(alert["time"], "alert", sentence(alert))
-        minutes = values[2] // 60
-        needs = f"needs {quorum} operators" if quorum else "under the lease"
-        self._add(event.time, "proposal", f"{what} for {minutes} min, {needs}")
+        what = readable(proposal.kind, words)
+        self._add(event.time, "proposal", f"{what} for {proposal.ttl // 60} min, {needs}")
         self._add(event.time, "proposal", f"  because: {bundle['reasons'][0]}")
+
+    def _on_BatchOrdered(
+        self, event: Event, ledger: Ledger, _: bytes, values: Any, by: Any
+    ) -> None:
+        batch = to_batch(values)
+        names = [name for group in ledger.names_of(batch) for name in group]
+        shown = ", ".join(names[:_NAMES]) + (", ..." if len(names) > _NAMES else "")
+        until = stamp(event.time + batch.ttl)
+        text = f"{len(names)} x {batch.kind.name}: {shown} until {until}, {len(by)} signed"
+        self._add(event.time, "order", text)
 
     def _on_Approved(self, event: Event, ledger: Ledger, case: bytes, who: str, _: Any) -> None:
         self._add(event.time, "approval", f"{self._who(who)} signed {self._case(ledger, case)}")
@@ -143,35 +200,98 @@ class Timeline:
     def _on_Rejected(self, event: Event, ledger: Ledger, case: bytes, who: str, _: Any) -> None:
         self._add(event.time, "rejection", f"{self._who(who)} refused {self._case(ledger, case)}")
 
-    def _on_Vetoed(self, event: Event, ledger: Ledger, case: bytes, who: str) -> None:
-        self._add(event.time, "veto", f"{self._who(who)} stopped {self._case(ledger, case)}")
+    def _on_Withdrawn(self, event: Event, ledger: Ledger, subject: bytes, who: str) -> None:
+        what = self._subject(ledger, subject)
+        self._add(event.time, "rejection", f"{self._who(who)} withdrew from {what}")
 
-    def _on_Executed(
-        self, event: Event, ledger: Ledger, case: bytes, _k: int, _t: bytes, until: int, _l: bool
+    def _on_Vetoed(
+        self, event: Event, ledger: Ledger, subject: bytes, who: str, _a: str, _n: int
     ) -> None:
+        self._add(event.time, "veto", f"{self._who(who)} stopped {self._subject(ledger, subject)}")
+
+    def _on_Executed(self, event: Event, ledger: Ledger, case: bytes, until: int) -> None:
         self._add(event.time, "order", f"{self._case(ledger, case)} until {stamp(until)}")
 
     def _on_Released(self, event: Event, ledger: Ledger, case: bytes, _: Any) -> None:
         self._add(event.time, "release", self._case(ledger, case))
 
-    def _on_ReceiptFiled(
-        self, event: Event, ledger: Ledger, case: bytes, who: str, outcome: int, digest: bytes
+    def _on_BatchReleased(self, event: Event, ledger: Ledger, batch: bytes, _: Any) -> None:
+        self._add(event.time, "release", self._subject(ledger, batch))
+
+    def _on_Paused(self, event: Event, ledger: Ledger, who: str, _: int) -> None:
+        self._add(event.time, "veto", f"{self._who(who)} paused the gate")
+
+    def _on_Resumed(self, event: Event, ledger: Ledger, _: int, by: Any) -> None:
+        self._add(event.time, "lease", "resumed, signed by " + self._all(s for s, _ in by))
+
+    def _on_ModelActivated(
+        self, event: Event, ledger: Ledger, model: bytes, _c: bytes, _r: int, by: Any
     ) -> None:
-        text = (
-            f"{OUTCOMES[outcome].lower()}: {self._case(ledger, case)}, read back {digest.hex()[:8]}"
-        )
+        text = f"model {model.hex()[:8]} is active, signed by " + self._all(s for s, _ in by)
+        self._add(event.time, "lease", text)
+
+    def _on_ModelDeactivated(
+        self, event: Event, ledger: Ledger, model: bytes, _: int, who: str
+    ) -> None:
+        self._add(event.time, "veto", f"{self._who(who)} stopped model {model.hex()[:8]}")
+
+    def _on_ReceiptFiled(self, event: Event, ledger: Ledger, _: bytes, receipt: Any) -> None:
+        self._receipt(event, ledger, *receipt)
+
+    def _on_ReceiptsFiled(
+        self, event: Event, ledger: Ledger, root: bytes, who: str, count: int
+    ) -> None:
+        try:
+            leaves = self._evidence.receipts_under(root)
+        except CountersignError:
+            text = f"{count} by {self._who(who)} under root {root.hex()[:8]}"
+            self._add(event.time, "receipt", text)
+            return
+        for leaf in leaves:
+            with suppress(KeyError):  # under a root there may be anything
+                self._receipt(event, ledger, *leaf)
+
+    def _receipt(
+        self,
+        event: Event,
+        ledger: Ledger,
+        start: bytes,
+        target: bytes,
+        _: str,
+        outcome: int,
+        digest: bytes,
+    ) -> None:
+        what = self._subject(ledger, ledger.subject_of(start, target).order)
+        text = f"{OUTCOMES[outcome].lower()}: {what}, read back {digest.hex()[:8]}"
         self._add(event.time, "receipt", text)
+
+    def _on_ReceiptMissed(
+        self, event: Event, ledger: Ledger, subject: bytes, _t: bytes, _r: str
+    ) -> None:
+        text = f"no receipt in time: {self._subject(ledger, subject)}"
+        self._add(event.time, "notice", text)
 
     # ------------------------------------------------------------ drawing
 
     def _case(self, ledger: Ledger, case: bytes) -> str:
         return self._what(ledger.cases[case])
 
+    def _subject(self, ledger: Ledger, subject: bytes) -> str:
+        """A proposal or batch, be it on the chain or not."""
+        if subject in ledger.cases:
+            return self._case(ledger, subject)
+        batch = ledger.batches.get(subject)
+        what = f"{batch.size} x {batch.batch.kind.name}" if batch else "what is not proposed"
+        return f"{what} [{subject.hex()[:8]}]"
+
+    def _all(self, accounts: Iterable[str]) -> str:
+        return ", ".join(self._who(account) for account in accounts)
+
     def _what(self, case: Case) -> str:
         return f"{readable(case.proposal.kind, case.words)} [{case.id.hex()[:8]}]"
 
     def _who(self, account: str) -> str:
-        return self._names.get(to_checksum_address(account), account[:10])
+        return self._names.get(account.lower(), account[:10])
 
     def _add(self, when: float, kind: str, text: str) -> None:
         text = plain(text)

@@ -11,7 +11,7 @@ from responder.chain.events import Event
 from responder.chain.merkle import Receipt
 from responder.chain.records import Role, Subject
 from responder.evidence import EvidenceMissing
-from responder.receipts import find, missing
+from responder.receipts import missing, statements
 
 __all__ = ["StatementChecks"]
 
@@ -80,8 +80,6 @@ class StatementChecks(Checker):
 
     def _count_missing(self) -> int:
         ledger = self._ledger
-        known = {entry.subject for entry in ledger.receipts}
-        late = {*ledger.missed, *missing(ledger, ledger.block.time)} - known
-        if self._evidence is None:
-            return len(late)
-        return sum(not find(ledger, self._evidence, subject) for subject in late)
+        late = {*ledger.missed, *missing(ledger, ledger.block.time)}
+        late -= {entry.subject for entry in ledger.receipts}
+        return len(late - (statements(ledger, self._evidence).keys() if self._evidence else set()))

@@ -20,7 +20,8 @@ from rich.console import Console
 from policies.inventory import Inventory
 from responder.approvals import keystore_address
 from responder.audit import AuditFailed, audit
-from responder.chain.ledger import Ledger, Status
+from responder.chain.ledger import Ledger
+from responder.chain.records import Status
 from responder.demo import Conductor, Recording
 from responder.errors import Permanent
 from responder.evidence import EvidenceStore
@@ -234,7 +235,8 @@ def _result(ledger: Ledger, timeline: Timeline, verdict: str, seconds: float) ->
         "proposals": len(cases),
         "approvals": sum(len(case.approvals) for case in cases),
         "orders": len(executed),
-        "receipts": sum(len(case.receipts) for case in cases),
+        "receipts": sum(not receipt.root for receipt in ledger.receipts)
+        + sum(root.count for root in ledger.roots.values()),
         "audit": verdict,
         "seconds": round(seconds, 1),
         "ordered": [

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from policies.inventory import CRITICALITIES
 from responder.approvals import load_key, new_key
-from responder.chain.ledger import Role
 from responder.chain.proposal import Lease
-from responder.commands.operate import (
+from responder.chain.records import Role
+from responder.commands.common import (
     as_option,
     home_option,
     json_option,

@@ -3,46 +3,37 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
-from eth_account.signers.local import LocalAccount
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from responder.approvals import Inbox, Slip, load_key, sign
-from responder.chain.ledger import Case, Ledger, Role, Status
+from responder.approvals import Inbox, Slip, sign
+from responder.chain.ledger import Ledger
 from responder.chain.proposal import Decision, decision_message
+from responder.chain.records import OPEN, Case, Role, Status, Subject
+from responder.commands.common import (
+    as_option,
+    home_option,
+    json_option,
+    open_ledger,
+    password_option,
+    unlock,
+    unlock_as,
+    yes_option,
+)
 from responder.errors import CountersignError, Permanent
 from responder.evidence import EvidenceStore
-from responder.settings import DEFAULT_HOME, Settings
+from responder.receipts import Statement, statements
+from responder.settings import Settings
 from responder.site import client
-from responder.view import OUTCOMES, plain, readable, sentence, stamp
+from responder.view import OUTCOMES, plain, progress, readable, sentence, stamp, standing
 
-__all__ = ["approve", "open_ledger", "pending", "reject", "release", "show", "unlock", "veto"]
-
-home_option = click.option(
-    "--home",
-    type=click.Path(path_type=Path),
-    default=DEFAULT_HOME,
-    show_default=True,
-    help="Folder of the site.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-as_option = click.option(
-    "--as",
-    "keystore",
-    required=True,
-    help="Your keystore: a file, or a name in the site's keys folder.",
-)
-password_option = click.option(
-    "--password-file",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Where the keystore's password is; you are asked without it.",
-)
-yes_option = click.option("--yes", is_flag=True, help="Do not ask again.")
+__all__ = ["approve", "pending", "reject", "release", "show", "veto", "withdraw"]
 
 
 @click.command()
@@ -54,23 +45,26 @@ def pending(home: Path, as_json: bool, everything: bool) -> None:
 
     Example: countersign pending --json
     """
-    ledger = open_ledger(Settings.load(home))
+    settings = Settings.load(home)
+    ledger = open_ledger(settings)
     now = ledger.block.time
     cases = list(ledger.cases.values()) if everything else ledger.open_cases(now)
     if as_json:
-        click.echo(json.dumps([_record(ledger, case) for case in cases]))
+        told = statements(ledger, EvidenceStore(settings.evidence))
+        click.echo(json.dumps([_record(ledger, case, told) for case in cases]))
         return
     if not cases:
         click.echo("Nothing waits for approval.")
         return
+    if ledger.paused:
+        click.echo("A guardian paused the gate; operators `countersign resume` it.")
     table = Table()
     for column in ("id", "action", "for", "approvals", "status", "time left"):
         table.add_column(column)
     for case in cases:
-        votes = f"{ledger.current(case.approvals)} of {ledger.needed(case)}"
+        votes, status = progress(ledger, case, now), standing(ledger, case, now)
         left = f"{max(0, case.proposal.deadline - now)} s"
         what = readable(case.proposal.kind, case.words)
-        status = ledger.status(case, now).name
         ttl = f"{case.proposal.ttl // 60} min"
         table.add_row(case.id.hex()[:12], Text(plain(what)), ttl, votes, status, left)
     Console().print(table)
@@ -89,12 +83,13 @@ def show(proposal_id: str, home: Path, as_json: bool) -> None:
     ledger = open_ledger(settings)
     case = ledger.case(proposal_id)
     evidence = _evidence(settings, case)
+    told = statements(ledger, EvidenceStore(settings.evidence))
     if as_json:
-        click.echo(json.dumps({**_record(ledger, case), "evidence_bundle": evidence}))
+        click.echo(json.dumps({**_record(ledger, case, told), "evidence_bundle": evidence}))
         return
     _print_fields(ledger, case)
     _print_reasons(evidence)
-    _print_history(ledger, case)
+    _print_history(ledger, case, told.get(_subject(case), []))
 
 
 @click.command()
@@ -186,7 +181,41 @@ def veto(
     click.echo("Stopped.")
 
 
+@click.command()
+@click.argument("proposal_id")
+@home_option
+@as_option
+@password_option
+@yes_option
+def withdraw(
+    proposal_id: str, home: Path, keystore: str, password_file: Path | None, yes: bool
+) -> None:
+    """Take back your vote on a proposal for good, by your own transaction.
+
+    What you signed on it counts no more, nor does anything that you sign on it later; a signature
+    of yours that is not on the chain yet comes too late.
+
+    Example: countersign withdraw 3f9a1c --as operator-1
+    """
+    settings = Settings.load(home)
+    ledger = open_ledger(settings)
+    case = _undecided(ledger, proposal_id)
+    _print_fields(ledger, case)
+    account = unlock_as(Role.OPERATOR, ledger, settings, keystore, password_file)
+    if yes or click.confirm("Withdraw from this proposal for good?", abort=True):
+        client(settings, account).withdraw(case.proposal)
+    click.echo("Withdrawn: your vote on it counts no more, nor can you vote on it again.")
+
+
 # ---------------------------------------------------------------- shared
+
+
+def _undecided(ledger: Ledger, proposal_id: str) -> Case:
+    case = ledger.case(proposal_id)
+    status = ledger.status(case, ledger.block.time)
+    if status not in OPEN:
+        raise Permanent(f"the proposal is {status.name}; there is nothing left to decide")
+    return case
 
 
 def _decide(
@@ -202,15 +231,15 @@ def _decide(
     ledger = open_ledger(settings)
     case = ledger.case(proposal_id)
     status = ledger.status(case, ledger.block.time)
-    wanted = {Status.LIVE} if decision == "Release" else {Status.PENDING, Status.READY}
+    wanted = {Status.LIVE} if decision == "Release" else OPEN
     if status not in wanted:
         raise Permanent(f"the proposal is {status.name}; there is nothing left to sign")
     _print_fields(ledger, case)
     _print_reasons(_evidence(settings, case))
-    account = unlock(settings, keystore, password_file)
+    account = unlock_as(Role.OPERATOR, ledger, settings, keystore, password_file)
     address = str(account.address)
-    if not ledger.has_role(address, Role.OPERATOR):
-        raise Permanent(f"{address} is not a current operator of this gate")
+    if decision != "Release" and address in ledger.withdrawn.get(case.id, ()):
+        raise Permanent(f"{address} withdrew from this proposal; ask another operator")
     if not yes:
         click.confirm(f"Sign this as {decision.lower()} with {address}?", abort=True)
     if direct:
@@ -224,34 +253,6 @@ def _decide(
     click.echo("Signed; the responder carries it to the gate.")
 
 
-def open_ledger(settings: Settings) -> Ledger:
-    """The site's gate as of now."""
-    gate = client(settings)
-    gate.check()
-    ledger = Ledger(gate.domain)
-    ledger.sync(gate)
-    return ledger
-
-
-def unlock(settings: Settings, name: str, password_file: Path | None) -> LocalAccount:
-    """Decrypts a keystore given by path, or by its name in the site's keys folder."""
-    return load_key(_keystore(settings, name), _password(settings, name, password_file))
-
-
-def _keystore(settings: Settings, name: str) -> Path:
-    in_site = settings.keys / f"{name}.json"
-    return in_site if in_site.exists() else Path(name)
-
-
-def _password(settings: Settings, name: str, password_file: Path | None) -> str | None:
-    if password_file is not None:
-        return password_file.read_text("utf-8").strip()
-    if _keystore(settings, name).with_suffix(".password").exists():
-        return None  # the one beside it
-    answer: str = click.prompt("Password", hide_input=True)
-    return answer
-
-
 def _evidence(settings: Settings, case: Case) -> dict[str, Any] | None:
     try:
         return EvidenceStore(settings.evidence).get(case.proposal.evidence)
@@ -259,11 +260,18 @@ def _evidence(settings: Settings, case: Case) -> dict[str, Any] | None:
         return None
 
 
-def _record(ledger: Ledger, case: Case) -> dict[str, Any]:
-    proposal, words = case.proposal, case.words
+def _subject(case: Case) -> Subject:
+    return Subject(case.id, case.proposal.target)
+
+
+def _record(
+    ledger: Ledger, case: Case, told: Mapping[Subject, Sequence[Statement]]
+) -> dict[str, Any]:
+    proposal, words, now = case.proposal, case.words, ledger.block.time
+    waiting = ledger.status(case, now) is Status.WAITING
     return {
         "id": case.id.hex(),
-        "status": ledger.status(case, ledger.block.time).name,
+        "status": ledger.status(case, now).name,
         "kind": proposal.kind.name,
         "target": words.target,
         "zone": words.zone,
@@ -276,9 +284,13 @@ def _record(ledger: Ledger, case: Case) -> dict[str, Any]:
         "proposed_at": case.proposed_at,
         "approvals": sorted(case.approvals),
         "rejections": sorted(case.rejections),
-        "needed": ledger.needed(case),
+        "withdrawn": sorted(ledger.withdrawn.get(case.id, ())),
+        "needed": ledger.needed(case, now),
+        "groups_missing": list(ledger.groups_missing(case)),
+        "delay": ledger.delay(case, now),
+        "executes_from": ledger.earliest(case, now) if waiting else None,
         "until": case.until or None,
-        "receipts": [OUTCOMES[r.outcome] for r in case.receipts],
+        "receipts": [OUTCOMES[s.receipt.outcome] for s in told.get(_subject(case), ())],
     }
 
 
@@ -316,13 +328,15 @@ def _print_reasons(bundle: dict[str, Any] | None) -> None:
         console.print(plain(line), markup=False, highlight=False)
 
 
-def _print_history(ledger: Ledger, case: Case) -> None:
-    status = ledger.status(case, ledger.block.time)
-    click.echo(f"Status: {status.name}, {len(case.approvals)} of {ledger.needed(case)} approvals")
+def _print_history(ledger: Ledger, case: Case, told: Sequence[Statement]) -> None:
+    now = ledger.block.time
+    click.echo(f"Status: {standing(ledger, case, now)}, {progress(ledger, case, now)} approvals")
     for word, votes in (("approved", case.approvals), ("rejected", case.rejections)):
         for vote in votes.values():
             click.echo(f"  {stamp(vote.time)}  {word} by {vote.operator}")
+    for operator in ledger.withdrawn.get(case.id, ()):
+        click.echo(f"  withdrawn by {operator}")
     if case.executed_at is not None:
         click.echo(f"  {stamp(case.executed_at)}  order until {stamp(case.until)}")
-    for receipt in case.receipts:
-        click.echo(f"  {stamp(receipt.time)}  receipt {OUTCOMES[receipt.outcome]}")
+    for time, receipt, _ in told:
+        click.echo(f"  {stamp(time)}  receipt {OUTCOMES[receipt.outcome]}")
