@@ -8,8 +8,8 @@ import {Orders} from "./Orders.sol";
 import {Account, Cell, Target} from "./Words.sol";
 
 /// @title Many orders under one signature that lists them
-/// @dev Networks and credentials keep an order each, in their target's word. Assets of one zone and criticality share a page's
-/// word, 32 of them, which was written when they were registered: that is why isolating a hundred costs little more than one.
+/// @dev Networks and credentials keep an order each, in their target's word. Assets of one zone and criticality share a page,
+/// 128 of them, whose word was written when they were registered: that is why isolating a hundred costs little more than one.
 abstract contract Batches is Orders {
     // ============ Constants ============
 
@@ -18,7 +18,8 @@ abstract contract Batches is Orders {
     bytes32 private immutable BATCH_APPROVAL = keccak256(abi.encodePacked("BatchApproval", FIELDS));
     bytes32 private immutable BATCH_RELEASE = keccak256(abi.encodePacked("BatchRelease", FIELDS));
 
-    uint256 private constant NUMBER = 32; // shift of the page's number in one of `Batch.targets`
+    uint256 private constant NUMBER = 128; // shift of the page's number in one of `Batch.targets`
+    uint256 private constant NAMES = 16; // places of a group
 
     // ============ Externals ============
 
@@ -38,12 +39,8 @@ abstract contract Batches is Orders {
         _accounts[batch.agent] = _spendBudget(agent, batch.kind, batch.criticality, look.cell, _size(batch));
         id = batchIdOf(batch);
         _collectCompact(id, _batchDigest(BATCH_APPROVAL, id, batch, names), signatures, look);
-        if (batch.kind == Kind.ISOLATE) {
-            _entries[id].mark = Mark.ORDERED;
-            _orderPages(batch, look, agent.number());
-        } else {
-            _orderEach(id, batch);
-        }
+        if (batch.kind == Kind.ISOLATE) _orderPages(id, batch, look);
+        else _orderEach(id, batch);
         _tell(IGate.BatchOrdered.selector, id, abi.encode(batch, signatures));
     }
 
@@ -87,7 +84,7 @@ abstract contract Batches is Orders {
             if (page.ordered == 0 || block.timestamp < page.until) {
                 revert IGate.GateNotEnded(bytes32(uint256(pages[i])));
             }
-            _uncountPage(page, number, criticality);
+            _uncountPage(page, number, criticality, page.ordered);
             _tell(IGate.PageSettled.selector, zone, abi.encode(criticality, pages[i]));
         }
     }
@@ -95,7 +92,7 @@ abstract contract Batches is Orders {
     /// @dev See `IRegistry`.
     function sealPage(bytes32 zone, uint8 criticality, uint16 page, bytes32[] calldata keys) external {
         uint16 number = _zoneNumbers[zone];
-        if (keys.length == 0 || keys.length != _placesOf(number, criticality, page)) {
+        if (keys.length == 0 || keys.length != _placesOf(_places[number][criticality], page)) {
             revert IRegistry.RegistryBadPage(page);
         }
         bytes32 chain = 0;
@@ -104,7 +101,12 @@ abstract contract Batches is Orders {
         }
         uint256 key = _pageKey(number, criticality, page);
         if (chain != _pageChains[key]) revert IRegistry.RegistryBadPage(page);
-        _pages[key].names = _short(keccak256(abi.encodePacked(keys)));
+        bytes memory groups = "";
+        for (uint256 from = 0; from < keys.length; from += NAMES) {
+            uint256 to = from + NAMES < keys.length ? from + NAMES : keys.length;
+            groups = bytes.concat(groups, keccak256(abi.encodePacked(keys[from:to])));
+        }
+        _pages[key].names = uint128(bytes16(keccak256(groups)));
         _tell(IRegistry.PageSealed.selector, zone, abi.encode(criticality, page));
     }
 
@@ -137,7 +139,7 @@ abstract contract Batches is Orders {
     function pageOf(bytes32 zone, uint8 criticality, uint16 number)
         external
         view
-        returns (uint32 members, uint32 ordered, uint64 until, bool sealedNames)
+        returns (uint128 members, uint128 ordered, uint64 until, bool sealedNames)
     {
         Page memory page = _pages[_pageKey(_zoneNumbers[zone], criticality, number)];
         return (page.members, page.ordered, page.until, page.names != 0);
@@ -157,12 +159,13 @@ abstract contract Batches is Orders {
 
     /// @return count of actions
     function _size(IGate.Batch calldata batch) private pure returns (uint256 count) {
-        if (batch.targets.length == 0) revert IGate.GateBadBatch();
+        uint256[] calldata targets = batch.targets;
+        if (targets.length == 0) revert IGate.GateBadBatch();
         bool pages = batch.kind == Kind.ISOLATE;
         uint256 shift = pages ? NUMBER : 0;
-        for (uint256 i = 0; i < batch.targets.length; ++i) {
-            if (i != 0 && batch.targets[i] >> shift <= batch.targets[i - 1] >> shift) revert IGate.GateBadBatch();
-            count += pages ? _ones(uint32(batch.targets[i])) : 1;
+        for (uint256 i = 0; i < targets.length; ++i) {
+            if (i != 0 && targets[i] >> shift <= targets[i - 1] >> shift) revert IGate.GateBadBatch();
+            count += pages ? _countBits(uint128(targets[i])) : 1;
         }
     }
 
@@ -177,22 +180,22 @@ abstract contract Batches is Orders {
         }
     }
 
-    function _orderPages(IGate.Batch calldata batch, Look memory look, uint8 agent) private {
+    function _orderPages(bytes32 id, IGate.Batch calldata batch, Look memory look) private {
+        uint256[] calldata targets = batch.targets;
         uint40 until = uint40(block.timestamp) + batch.ttl;
-        uint40 tag = _tag(agent, batch.nonce);
         uint256 before = 0;
         uint256 count = 0;
-        for (uint256 i = 0; i < batch.targets.length; ++i) {
-            uint32 bits = uint32(batch.targets[i]);
-            Page storage stored = _page(batch, i);
-            Page memory page = stored;
+        for (uint256 i = 0; i < targets.length; ++i) {
+            uint128 bits = uint128(targets[i]);
+            Page storage page = _page(look.target.zone(), batch.criticality, targets[i]);
             if (bits == 0 || bits & ~page.members != 0) revert IGate.GateRefused(Reason.PROTECTED_TARGET);
-            bool cuts = page.ordered & ~bits != 0 || until < page.until;
-            if (cuts && block.timestamp < page.until) revert IGate.GatePageTaken(_number(batch, i));
-            before += _ones(page.ordered);
-            count += _ones(bits);
-            (page.ordered, page.until, page.batch, page.flags) = (bits, until, tag, 0);
-            _store(stored, page);
+            uint128 ordered = page.ordered;
+            uint40 end = page.until;
+            bool cuts = ordered & ~bits != 0 || until < end;
+            if (cuts && block.timestamp < end) revert IGate.GatePageTaken(targets[i] >> NUMBER);
+            before += _countBits(ordered);
+            count += _countBits(bits);
+            (page.ordered, page.until, page.flags, page.batch) = (bits, until, USED, uint80(bytes10(id)));
         }
         _countPages(batch, look, before, count);
     }
@@ -211,10 +214,11 @@ abstract contract Batches is Orders {
 
     /// @return whether the batch was live there
     function _releasePage(bytes32 id, IGate.Batch calldata batch, uint256 i) private returns (bool) {
-        Page storage page = _page(batch, i);
-        if (!_isLast(id, batch, page) || block.timestamp >= page.until) return false;
-        _uncountPage(page, _zoneNumbers[batch.zone], batch.criticality);
-        page.until = 0;
+        uint16 zone = _zoneNumbers[batch.zone];
+        Page storage page = _page(zone, batch.criticality, batch.targets[i]);
+        if (page.batch != uint80(bytes10(id)) || block.timestamp >= page.until) return false;
+        _uncountPage(page, zone, batch.criticality, uint128(batch.targets[i]));
+        if (page.ordered == 0) page.until = 0;
         return true;
     }
 
@@ -227,12 +231,13 @@ abstract contract Batches is Orders {
         return true;
     }
 
-    function _uncountPage(Page storage page, uint16 zone, uint8 criticality) private {
-        uint256 count = _ones(page.ordered);
+    /// @param bits of those that count no more
+    function _uncountPage(Page storage page, uint16 zone, uint8 criticality, uint128 bits) private {
+        uint256 count = _countBits(page.ordered & bits);
         Cell cell = _cells[uint8(Kind.ISOLATE)][criticality];
         _cells[uint8(Kind.ISOLATE)][criticality] = cell.withLive(cell.live() - count);
         _zones[zone] = _zones[zone].withIsolated(_zones[zone].isolated() - count);
-        page.ordered = 0;
+        page.ordered &= ~bits;
     }
 
     // ============ Internals: names ============
@@ -261,81 +266,108 @@ abstract contract Batches is Orders {
         );
     }
 
-    /// @return EIP-712 hash of the names in groups: a page each, or all in one
+    /// @return EIP-712 hash of the names in groups: of places, or all in one
     function _targetsHash(IGate.Batch calldata batch, bytes32[][] calldata names) private view returns (bytes32) {
-        bool pages = batch.kind == Kind.ISOLATE;
-        if (names.length != (pages ? batch.targets.length : 0)) revert IGate.GateBadBatch();
-        bytes32[] memory hashes = new bytes32[](batch.targets.length);
+        if (batch.kind == Kind.ISOLATE) return _pagesHash(batch, names);
+        if (names.length != 0) revert IGate.GateBadBatch();
+        uint256[] calldata targets = batch.targets;
+        bytes32[] memory hashes = new bytes32[](targets.length);
         for (uint256 i = 0; i < hashes.length; ++i) {
-            bytes32 target = bytes32(batch.targets[i]);
-            if (pages) hashes[i] = _pageHash(batch, i, names[i]);
-            else hashes[i] = batch.kind == Kind.REVOKE ? target : keccak256(bytes(Networks.toText(target)));
+            bytes32 target = bytes32(targets[i]);
+            hashes[i] = batch.kind == Kind.REVOKE ? target : keccak256(bytes(Networks.toText(target)));
         }
-        bytes32 all = keccak256(abi.encodePacked(hashes));
-        return pages ? all : keccak256(bytes.concat(all));
+        return keccak256(bytes.concat(keccak256(abi.encodePacked(hashes))));
     }
 
-    /// @return EIP-712 hash of the names of those assets of a page that the batch has
-    function _pageHash(IGate.Batch calldata batch, uint256 i, bytes32[] calldata keys) private view returns (bytes32) {
-        uint256 number = _number(batch, i);
-        uint32 bits = uint32(batch.targets[i]);
-        uint104 sealedNames = _page(batch, i).names;
-        uint256 places = _placesOf(_zoneNumbers[batch.zone], batch.criticality, number);
-        bool whole = bits == (uint256(1) << places) - 1;
-        bytes32 hash = keccak256(abi.encodePacked(keys));
-        if (whole && keys.length == 1 && _short(hash) != sealedNames) hash = keys[0];
-        if (sealedNames == 0 || _short(hash) != sealedNames) revert IGate.GateBadNames(number);
-        if (whole) return hash;
-        bytes32[] memory chosen = new bytes32[](_ones(bits));
+    function _pagesHash(IGate.Batch calldata batch, bytes32[][] calldata names) private view returns (bytes32) {
+        uint256[] calldata targets = batch.targets;
+        if (names.length != targets.length) revert IGate.GateBadBatch();
+        uint16 zone = _zoneNumbers[batch.zone];
+        uint256 places = _places[zone][batch.criticality];
+        bytes32[] memory hashes = new bytes32[](targets.length * (PAGE / NAMES));
+        uint256 count = 0;
+        for (uint256 i = 0; i < targets.length; ++i) {
+            uint128 sealedNames = _page(zone, batch.criticality, targets[i]).names;
+            count = _addGroups(hashes, count, targets[i], _placesOf(places, targets[i] >> NUMBER), names[i], sealedNames);
+        }
+        return _hashWords(hashes, count);
+    }
+
+    /// @notice Adds the EIP-712 hash of the names of each group of which the batch has any.
+    /// @param places of the page that are taken
+    /// @param words see `IGate.orderBatch`
+    /// @return count of hashes, with those of this page
+    function _addGroups(
+        bytes32[] memory hashes,
+        uint256 count,
+        uint256 target,
+        uint256 places,
+        bytes32[] calldata words,
+        uint128 sealedNames
+    ) private pure returns (uint256) {
+        bytes32[] memory groups = new bytes32[](PAGE / NAMES);
+        uint256 group = 0;
         uint256 next = 0;
-        for (uint256 place = 0; place < keys.length; ++place) {
-            if ((bits >> place) & 1 != 0) chosen[next++] = keys[place];
+        for (; group * NAMES < places; ++group) {
+            uint256 size = places - group * NAMES < NAMES ? places - group * NAMES : NAMES;
+            uint256 all = (1 << size) - 1;
+            uint256 bits = (target >> (group * NAMES)) & all;
+            bool split = bits != 0 && bits != all;
+            uint256 end = next + (split ? size : 1);
+            if (end > words.length) revert IGate.GateBadNames(target >> NUMBER);
+            groups[group] = split ? keccak256(abi.encodePacked(words[next:end])) : words[next];
+            if (bits != 0) hashes[count++] = split ? _chosen(words[next:end], bits) : words[next];
+            next = end;
         }
-        return keccak256(abi.encodePacked(chosen));
+        bool known = next == words.length && sealedNames != 0
+            && uint128(bytes16(_hashWords(groups, group))) == sealedNames;
+        if (!known) revert IGate.GateBadNames(target >> NUMBER);
+        return count;
     }
 
-    function _short(bytes32 hash) private pure returns (uint104) {
-        return uint104(uint256(hash) >> 152);
+    /// @return EIP-712 hash of some names of a group
+    function _chosen(bytes32[] calldata keys, uint256 bits) private pure returns (bytes32) {
+        bytes32[] memory chosen = new bytes32[](keys.length);
+        uint256 count = 0;
+        for (uint256 place = 0; place < keys.length; ++place) {
+            if ((bits >> place) & 1 != 0) chosen[count++] = keys[place];
+        }
+        return _hashWords(chosen, count);
+    }
+
+    /// @return hash of the first so many words
+    function _hashWords(bytes32[] memory words, uint256 count) private pure returns (bytes32 hash) {
+        // Reads the elements, which follow the length.
+        assembly ("memory-safe") {
+            hash := keccak256(add(words, 0x20), mul(0x20, count))
+        }
     }
 
     // ============ Internals: parts ============
 
-    function _page(IGate.Batch calldata batch, uint256 i) internal view returns (Page storage) {
-        return _pages[_pageKey(_zoneNumbers[batch.zone], batch.criticality, _number(batch, i))];
-    }
-
-    /// @dev One beyond 16 bits would reach another zone's page.
-    function _number(IGate.Batch calldata batch, uint256 i) private pure returns (uint256 number) {
-        number = batch.targets[i] >> NUMBER;
+    /// @dev A number beyond 16 bits would reach another zone's page.
+    function _page(uint16 zone, uint8 criticality, uint256 target) internal view returns (Page storage) {
+        uint256 number = target >> NUMBER;
         if (number > type(uint16).max) revert IGate.GateBadBatch();
+        return _pages[_pageKey(zone, criticality, number)];
     }
 
-    /// @dev The page keeps agent and nonce of its batch; that it was this batch and no other of them, its mark tells.
-    function _isLast(bytes32 id, IGate.Batch calldata batch, Page storage page) internal view returns (bool) {
-        return _entries[id].mark == Mark.ORDERED && page.batch == _tag(_agentNumbers[batch.agent], batch.nonce);
-    }
-
-    function _tag(uint8 agent, uint256 nonce) private pure returns (uint40) {
-        return (uint40(agent) << 32) | uint32(nonce);
-    }
-
-    function _store(Page storage stored, Page memory page) private {
-        (stored.ordered, stored.until, stored.batch, stored.flags) = (page.ordered, page.until, page.batch, page.flags);
-    }
-
-    /// @return how many places of a page are taken
-    function _placesOf(uint16 zone, uint8 criticality, uint256 page) private view returns (uint256) {
-        uint256 all = _places[zone][criticality];
+    /// @param all places of the zone and criticality that are taken
+    /// @return how many of them are on this page
+    function _placesOf(uint256 all, uint256 page) private pure returns (uint256) {
         uint256 first = page * PAGE;
         if (all <= first) return 0;
         return all - first < PAGE ? all - first : PAGE;
     }
 
-    function _ones(uint32 word) private pure returns (uint256) {
-        uint256 x = word;
-        x = x - ((x >> 1) & 0x55555555);
-        x = (x & 0x33333333) + ((x >> 2) & 0x33333333);
-        x = (x + (x >> 4)) & 0x0f0f0f0f;
-        return (x * 0x01010101) >> 24 & 0xff;
+    /// @dev All at once, for a loop over the bits costs as much as the page.
+    function _countBits(uint128 word) private pure returns (uint256 x) {
+        unchecked {
+            x = word;
+            x -= (x >> 1) & 0x55555555555555555555555555555555;
+            x = (x & 0x33333333333333333333333333333333) + ((x >> 2) & 0x33333333333333333333333333333333);
+            x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f;
+            return ((x * 0x01010101010101010101010101010101) >> 120) & 0xff;
+        }
     }
 }

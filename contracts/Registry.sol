@@ -29,7 +29,6 @@ abstract contract Registry is State {
         if (group >= SEATS / GROUP || (group != 0 && !seated)) revert IRegistry.RegistryBadGroup(group);
         uint8 number = _keptSeat(_accounts[account], seated, group);
         if (seated && number == 0) number = _seat(account, group);
-        if (roles == AGENT) number = _numberAgent(account);
         _accounts[account] = _accounts[account].withRoles(roles, number);
         _tell(IRegistry.RolesSet.selector, _subject(account), abi.encode(roles, group));
     }
@@ -213,15 +212,6 @@ abstract contract Registry is State {
         revert IRegistry.RegistryNoSeat(group);
     }
 
-    /// @dev For good: batches are known by their agent's number.
-    function _numberAgent(address account) private returns (uint8 number) {
-        number = _agentNumbers[account];
-        if (number != 0) return number;
-        if (_settings.agents == type(uint8).max) revert IRegistry.RegistryFull(type(uint8).max);
-        number = ++_settings.agents;
-        _agentNumbers[account] = number;
-    }
-
     /// @dev Into every cell, after each change of a setting that cells have.
     function _copySettings() private {
         Settings memory s = _settings;
@@ -265,7 +255,7 @@ abstract contract Registry is State {
         _zones[zone] = _zones[zone].withAssets(_zones[zone].assets() + 1);
         if (pool != 0) ++_pools[pool].members;
         uint256 page = _pageKey(zone, criticality, place / PAGE);
-        _pages[page].names = 0;
+        (_pages[page].names, _pages[page].flags) = (0, _pages[page].flags | USED);
         _pageChains[page] = keccak256(bytes.concat(_pageChains[page], key));
     }
 
@@ -278,7 +268,7 @@ abstract contract Registry is State {
 
     function _setMember(Target target, bool member) private {
         Page storage page = _pageOf(target);
-        uint32 bit = _bitOf(target);
+        uint128 bit = _bitOf(target);
         page.members = member ? page.members | bit : page.members & ~bit;
     }
 

@@ -34,8 +34,9 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
     // Flags of a target and of a page
     uint8 internal constant RECEIPTED = 8; // its order has a receipt
     uint8 internal constant MISSED = 16; // a missing receipt was reported
+    uint8 internal constant USED = 32; // of a page that has places: its word is not zero
 
-    uint256 internal constant PAGE = 32; // places of a page
+    uint256 internal constant PAGE = 128; // places of a page
 
     // ============ Structs ============
 
@@ -49,14 +50,15 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
         uint16 zone; // number; zero for all
     }
 
-    /// @notice The assets of 32 places, and the last batch order on them.
+    /// @notice The assets of 128 places, and the last batch order on them. What an order writes is in the first word, which is
+    /// never zero once there is an asset; what it reads in the second.
     struct Page {
-        uint32 members; // bits of those that a batch may isolate
-        uint32 ordered; // bits of those that the batch isolates; they count until they are settled
+        uint128 ordered; // bits of those that the batch isolates; they count until they are settled
         uint40 until;
-        uint40 batch; // the agent's number and the batch's nonce
         uint8 flags;
-        uint104 names; // the start of the hash over all keys of the page; zero while it is not sealed
+        uint80 batch; // the start of its id
+        uint128 members; // bits of those that a batch may isolate
+        uint128 names; // the start of the hash over all groups of keys; zero while the page is not sealed
     }
 
     struct Pool {
@@ -84,7 +86,6 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
         uint64 operators; // seats of current operators
         uint16 zones; // how many there are
         uint16 models;
-        uint8 agents;
         uint8 pools;
         bool paused;
         uint16 pauses;
@@ -93,8 +94,7 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
     enum Mark {
         NONE,
         PROPOSED,
-        VETOED,
-        ORDERED // a batch of pages
+        VETOED
     }
 
     /// @dev Seats, and since when enough approvals are there: the time of the last one that was needed.
@@ -122,7 +122,7 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
     mapping(bytes32 key => Target)[3] internal _targets;
     Zone[1 << 16] internal _zones; // by number
     mapping(bytes32 model => Model) internal _models;
-    mapping(bytes32 id => Entry) internal _entries; // of what waits, gone once executed; of batches of pages
+    mapping(bytes32 id => Entry) internal _entries; // of what waits; gone once executed
     mapping(address agent => Autonomy) internal _leases;
     mapping(bytes32 id => bool) internal _granted; // leases
 
@@ -136,7 +136,6 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
     mapping(bytes32 name => uint8 number) internal _poolNumbers; // from 1
     mapping(uint8 number => Pool) internal _pools;
     mapping(address enforcer => Scope) internal _scopes;
-    mapping(address agent => uint8 number) internal _agentNumbers; // from 1
     mapping(address operator => uint8 number) internal _seatNumbers; // from 1; of the last seat he had
     mapping(bytes32 credential => bytes32 principal) internal _principals;
     mapping(bytes32 resource => bytes32 asset) internal _resources;
@@ -189,8 +188,8 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
     }
 
     /// @dev The place of an asset within its page.
-    function _bitOf(Target asset) internal pure returns (uint32) {
-        return uint32(1 << (asset.place() % PAGE));
+    function _bitOf(Target asset) internal pure returns (uint128) {
+        return uint128(1 << (asset.place() % PAGE));
     }
 
     /// @dev End of the live order; zero without one.
@@ -198,7 +197,7 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
         Target target = _targets[uint8(kind)][key];
         if (block.timestamp < target.until()) until = uint64(target.until());
         if (kind != Kind.ISOLATE || !target.has(KNOWN)) return until;
-        Page memory page = _pageOf(target);
+        Page storage page = _pageOf(target);
         bool batched = page.ordered & _bitOf(target) != 0 && block.timestamp < page.until;
         return batched && page.until > until ? page.until : until;
     }

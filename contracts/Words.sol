@@ -21,7 +21,7 @@ function ones(uint256 word) pure returns (uint256 count) {
     }
 }
 
-/// @dev roles 0:8, number of an operator's seat or of an agent (from 1) 8:8, window that `used` counts in 16:32, highest nonce
+/// @dev roles 0:8, number of an operator's seat (from 1) 8:8, window that `used` counts in 16:32, highest nonce
 /// that this agent used 48:32, recent nonces 80:32 (bit i: the highest less i is used), used 112:144 (proposals by this agent,
 /// 12 bits for each of the twelve cells).
 type Account is uint256;

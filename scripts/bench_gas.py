@@ -35,6 +35,7 @@ from responder.chain.devnet import Devnet
 from responder.chain.events import artifact
 from responder.chain.ledger import Role
 from responder.chain.proposal import (
+    PAGE,
     Batch,
     Domain,
     Lease,
@@ -46,6 +47,8 @@ from responder.chain.proposal import (
     model_message,
     name_key,
     network_text,
+    page_groups,
+    page_words,
     target_key,
 )
 
@@ -60,8 +63,8 @@ TIMELOCK = "node_modules/@openzeppelin/contracts/governance/TimelockController.s
 
 ASSETS = {"web": ("dmz", 0), "files": ("office", 1), "mail": ("office", 2), "dc-1": ("office", 0)}
 PROTECTED = ("198.51.100.0/24", "192.0.2.0/28", "10.0.0.0/16", "2001:db8:1::/48")
+ZONE = (100, 1, GENESIS - 2, GENESIS - 1, 180_000, 7200)  # share, extra, freeze, window
 FLEET = 65_536  # assets of one zone and criticality, all that fit
-PAGE = 32
 WORDS = {name: Words(name, *place) for name, place in ASSETS.items()}
 
 __all__ = ["SNAPSHOT", "measure"]
@@ -253,8 +256,8 @@ def make_gate(chain: Chain) -> Gate:
             groups = 0b11 if row == 2 else 0
             rule = (True, row < 2, 2, groups, 0, 3600, 4000, 4000)
             gate.govern("setRule", int(kind), row, rule)
-    for zone in ("dmz", "office", "fleet"):
-        gate.govern("setZone", zone, (100, 1, GENESIS - 2, GENESIS - 1, 180_000, 7200))
+    for zone in ("dmz", "office"):
+        gate.govern("setZone", zone, ZONE)
     gate.govern("setPool", "controllers", 1)
     entries = [(name, zone, "", row, False) for name, (zone, row) in ASSETS.items()]
     gate.govern("setAssets", [*entries[:-1], ("dc-1", "office", "controllers", 0, False)])
@@ -301,16 +304,14 @@ def gate_figures(gate: Gate) -> dict[str, int]:
 
 def batch_figures(gate: Gate) -> dict[str, int]:
     """Gas of each action of a batch under one 2-of-3 signature, and of each receipt of many."""
-    fleet = Fleet(gate)
-    dense = range(64, 164)
-    thousand = range(1024, 2024)
-    spread = random.Random(0).sample(range(4096, FLEET), 100)
-    fleet.isolate(range(4000, 4032))  # makes the agent's words non-zero
+    office, plant = Fleet(gate, "office floor", 100), Fleet(gate, "plant", 1000)
+    fleet = Fleet(gate, "fleet", FLEET)
+    spread = random.Random(0).sample(range(FLEET), 100)
     networks = [network_key(f"203.0.113.{i}/32") for i in range(100, 200)]
     leaves = [bytes(keccak(b"receipt %d" % i)) for i in range(100)]
     return {
-        "isolate_100_each": ceil(fleet.isolate(dense) / 100),
-        "isolate_1000_each": ceil(fleet.isolate(thousand) / 1000),
+        "isolate_100_each": ceil(office.isolate(range(100)) / 100),
+        "isolate_1000_each": ceil(plant.isolate(range(1000)) / 1000),
         "isolate_scattered_each": ceil(fleet.isolate(spread) / 100),
         "block_100_each": ceil(block_each(gate, networks) / 100),
         "receipts_100_each": ceil(file_root(gate, leaves) / 100),
@@ -319,14 +320,20 @@ def batch_figures(gate: Gate) -> dict[str, int]:
 
 @dataclass
 class Fleet:
-    """As many assets as one zone and criticality takes."""
+    """Assets of one zone and criticality."""
 
     gate: Gate
+    zone: str
+    size: int
 
     def __post_init__(self) -> None:
-        for first in range(0, FLEET, 512):
-            names = [fleet_name(i) for i in range(first, first + 512)]
-            self.gate.govern("setAssets", [(name, "fleet", "", 0, False) for name in names])
+        self.gate.govern("setZone", self.zone, ZONE)
+        for first in range(0, self.size, 512):
+            names = [self.name(i) for i in range(first, min(first + 512, self.size))]
+            self.gate.govern("setAssets", [(name, self.zone, "", 0, False) for name in names])
+
+    def name(self, place: int) -> str:
+        return f"{self.zone} {place:05}"
 
     def isolate(self, places: Iterable[int]) -> int:
         """Gas of one batch of these."""
@@ -336,20 +343,17 @@ class Fleet:
         pages = dict(sorted(bits.items()))
         given, named = [], []
         for page, wanted in pages.items():
-            names = [fleet_name(page * PAGE + i) for i in range(PAGE)]
+            first = page * PAGE
+            names = [self.name(i) for i in range(first, min(first + PAGE, self.size))]
             keys = [name_key(name) for name in names]
-            zone = name_key("fleet")
-            self.gate.call("sealPage", zone, 0, page, keys, sender="stranger")
-            whole = wanted == (1 << PAGE) - 1
-            given.append([bytes(keccak(b"".join(keys)))] if whole else keys)
-            named.append([name for i, name in enumerate(names) if wanted >> i & 1])
+            self.gate.call("sealPage", name_key(self.zone), 0, page, keys, sender="stranger")
+            given.append(page_words(keys, wanted))
+            named += page_groups(names, wanted)
         targets = tuple(page << PAGE | wanted for page, wanted in pages.items())
-        batch = self.gate.batch(Kind.ISOLATE, name_key("fleet"), targets)
-        return self.gate.order_batch(batch, named, "fleet", given)
+        batch = self.gate.batch(Kind.ISOLATE, name_key(self.zone), targets)
+        return self.gate.order_batch(batch, named, self.zone, given)
 
 
-def fleet_name(place: int) -> str:
-    return f"workstation-{place:05}"
 
 
 def block_each(gate: Gate, networks: list[int]) -> int:

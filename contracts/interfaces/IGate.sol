@@ -72,7 +72,7 @@ interface IGate is IRegistry {
         Kind kind;
         bytes32 zone; // ISOLATE: key of the zone of all; else zero
         uint8 criticality; // of all
-        uint256[] targets; // BLOCK: networks; REVOKE: keys; ISOLATE: pages, `number << 32 | bits of the places`; ascending
+        uint256[] targets; // BLOCK: networks; REVOKE: keys; ISOLATE: pages, `number << 128 | bits of the places`; ascending
         uint32 ttl;
         bytes32 model;
         bytes32 evidence;
@@ -226,8 +226,8 @@ interface IGate is IRegistry {
     ///
     /// A page has one batch order at a time: what is live on it must be part of the batch that follows, which must not end
     /// before. Assets of a pool, and the protected, are in no batch.
-    /// @param names ISOLATE: for each page the keys of all its assets by place, of which the batch's are signed; or, where
-    /// the batch has the whole page, `keccak256` of their concatenation alone. Else empty
+    /// @param names ISOLATE: what is needed to know the names of each page, group of 16 places by group: where the batch has
+    /// all or none of a group, `keccak256` of the concatenation of its keys; else the keys of all its places. Else empty
     function orderBatch(Batch calldata batch, bytes32[][] calldata names, CompactSignature[] calldata signatures)
         external
         returns (bytes32 id);
@@ -376,5 +376,5 @@ interface IGate is IRegistry {
     function pageOf(bytes32 zone, uint8 criticality, uint16 page)
         external
         view
-        returns (uint32 members, uint32 ordered, uint64 until, bool sealedNames);
+        returns (uint128 members, uint128 ordered, uint64 until, bool sealedNames);
 }

@@ -35,7 +35,7 @@ interface IRegistry {
         bool known;
         bool isProtected;
         uint8 pool; // number of its pool; zero: in none
-        uint32 place; // among the assets of its zone and criticality; 32 places make a page
+        uint32 place; // among the assets of its zone and criticality; 128 places make a page
     }
 
     struct CredentialEntry {
@@ -127,7 +127,7 @@ interface IRegistry {
     error RegistryUnknown(bytes32 key);
     /// @notice An order on it is live or not settled: its zone, pool and criticality stay until then.
     error RegistryOrdered(bytes32 key);
-    /// @notice Of one family, of zones, pools, agents, or of places in a page's zone and criticality.
+    /// @notice Of one family of networks, of zones, of pools, or of places in a zone and criticality.
     error RegistryFull(uint256 maximum);
     /// @notice A seat that someone left rests for 30 days, until nothing that he signed can count any more; so long he may come
     /// back to it, and to no other group.

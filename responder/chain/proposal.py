@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from eth_abi.abi import encode
 from eth_account import Account
@@ -17,7 +17,9 @@ from policies.actions import Kind, network_key
 
 __all__ = [
     "BATCH_TYPE",
+    "GROUP",
     "LEASE_TYPE",
+    "PAGE",
     "PROPOSAL_TYPE",
     "Batch",
     "Domain",
@@ -32,6 +34,8 @@ __all__ = [
     "model_message",
     "name_key",
     "network_text",
+    "page_groups",
+    "page_words",
     "resume_message",
     "signer_of",
     "target_key",
@@ -41,8 +45,14 @@ PROPOSAL_TYPE = "(uint8,bytes32,uint32,bytes32,bytes32,uint64,address,uint256)"
 BATCH_TYPE = "(uint8,bytes32,uint8,uint256[],uint32,bytes32,bytes32,uint64,address,uint256)"
 LEASE_TYPE = "(address,bytes32,uint32,uint32,uint32,uint8,uint32,uint64,uint256)"
 
+PAGE = 128  # places of a page of assets
+GROUP = 16  # of them, whose names are hashed together
+
 Decision = Literal["Approval", "Rejection", "Release"]
-BatchDecision = Literal["BatchApproval", "BatchRelease"]
+BatchPAGE = 128  # places of a page of assets
+GROUP = 16  # of them, whose names are hashed together
+
+Decision = Literal["BatchApproval", "BatchRelease"]
 
 
 def name_key(name: str) -> bytes:
@@ -225,8 +235,9 @@ def batch_message(
 ) -> SignableMessage:
     """The EIP-712 message of a batch's approval or release.
 
-    `names` lists what is ordered: a group for each page of assets, or one group of networks' texts
-    or of credentials' ids; `zone` is the name of the assets' zone, else empty.
+    `names` lists what is ordered: `page_groups` of each page of assets one after the other, or one
+    group of networks' texts or of credentials' ids; `zone` is the name of the assets' zone, else
+    empty.
     """
     fields = [{"name": "batch", "type": "bytes32"}, *_DECISION_FIELDS[1:]]
     fields[2] = {"name": "targets", "type": "string[][]"}
@@ -246,6 +257,33 @@ def batch_message(
             "deadline": batch.deadline,
         },
     )
+
+
+def page_groups(names: Sequence[str], bits: int) -> list[list[str]]:
+    """What a batch's message lists of one page: the chosen names of each group that has any.
+
+    `names` are those of all its places.
+    """
+    parts = _split(names, bits)
+    return [[n for i, n in enumerate(part) if wanted >> i & 1] for part, wanted in parts if wanted]
+
+
+def page_words(keys: Sequence[bytes], bits: int) -> list[bytes]:
+    """What `orderBatch` must be told of one page to know its names. `keys` are of all its places."""
+    words: list[bytes] = []
+    for part, wanted in _split(keys, bits):
+        whole = wanted in (0, (1 << len(part)) - 1)
+        words += [bytes(keccak(b"".join(part)))] if whole else part
+    return words
+
+
+T = TypeVar("T")
+
+
+def _split(places: Sequence[T], bits: int) -> list[tuple[Sequence[T], int]]:
+    """The groups of a page, and which places of each are wanted."""
+    parts = [places[i : i + GROUP] for i in range(0, len(places), GROUP)]
+    return [(p, bits >> GROUP * i & (1 << len(p)) - 1) for i, p in enumerate(parts)]
 
 
 def model_message(
