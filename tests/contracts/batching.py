@@ -13,7 +13,10 @@ from scene import EVIDENCE, MODEL, Gate, asset_entry, halves
 from policies.actions import Kind, network_key
 from responder.chain.proposal import Batch, batch_message, name_key, network_text
 
-PAGE = 32  # places
+PAGE = 128  # places
+GROUP = 16  # places, whose names are signed and known together
+FLEET = 300  # assets of the zone that the batches below are of: two pages and a part of a third
+WHOLE = (1 << PAGE) - 1
 CHUNK = 256  # assets in a call
 
 NETWORKS = ["203.0.113.1/32", "203.0.113.2/32", "2001:db8:2::1/128"]
@@ -21,8 +24,10 @@ WIDE = ["2001:db8:2::/64", "203.0.113.0/24"]
 
 __all__ = [
     "BATCHES",
+    "FLEET",
     "NETWORKS",
     "PAGE",
+    "WHOLE",
     "bits",
     "make_batch",
     "named",
@@ -43,12 +48,12 @@ def bits(*places: int) -> int:
     return sum(1 << place for place in places)
 
 
-# By name: kind, targets, zone, criticality. For a gate whose zone `fleet` has 70 assets.
+# By name: kind, targets, zone, criticality; for a gate with the fleet.
 BATCHES: dict[str, tuple[Kind, Any, str, int]] = {
     "networks": (Kind.BLOCK, NETWORKS, "", 0),
     "wide networks": (Kind.BLOCK, WIDE, "", 1),
     "credentials": (Kind.REVOKE, ["ssh:deploy", "ssh:api"], "", 1),
-    "pages": (Kind.ISOLATE, {0: bits(1, 2), 1: (1 << 32) - 1, 2: bits(5)}, "fleet", 0),
+    "pages": (Kind.ISOLATE, {0: bits(1, 2), 1: WHOLE, 2: bits(5)}, "fleet", 0),
 }
 
 
@@ -137,22 +142,32 @@ def texts_of(gate: Gate, batch: Batch) -> list[list[str]]:
             if event.name == "CredentialSet"
         }
         return [[known[word.to_bytes(32)] for word in batch.targets]]
-    zone = _zone(gate, batch)
-    pages = [(page_of(gate, zone, batch.criticality, word >> PAGE), word) for word in batch.targets]
-    return [[name for i, name in enumerate(page) if word >> i & 1] for page, word in pages]
+    groups = [group for page in _groups(gate, batch) for group in page]
+    chosen = [[name for i, name in enumerate(names) if some >> i & 1] for names, some in groups]
+    return [names for names in chosen if names]
 
 
-def names_of(gate: Gate, batch: Batch, whole: bool = True) -> list[list[bytes]]:
-    """What `orderBatch` is given; of a whole page its hash alone, where `whole` says so."""
-    if batch.kind is not Kind.ISOLATE:
-        return []
+def names_of(gate: Gate, batch: Batch) -> list[list[bytes]]:
+    """What `orderBatch` is given to know the names of the pages."""
     given = []
-    for word in batch.targets:
-        page = page_of(gate, _zone(gate, batch), batch.criticality, word >> PAGE)
-        keys = [name_key(name) for name in page]
-        all_of_it = word & (1 << PAGE) - 1 == (1 << len(keys)) - 1
-        given.append([keccak(b"".join(keys))] if whole and all_of_it else keys)
+    for page in _groups(gate, batch) if batch.kind is Kind.ISOLATE else []:
+        words: list[bytes] = []
+        for names, some in page:
+            keys = [name_key(name) for name in names]
+            split = some not in (0, (1 << len(keys)) - 1)
+            words += keys if split else [bytes(keccak(b"".join(keys)))]
+        given.append(words)
     return given
+
+
+def _groups(gate: Gate, batch: Batch) -> list[list[tuple[list[str], int]]]:
+    """By page and group: all its names, and the bits of those that the batch has."""
+    found = []
+    for word in batch.targets:
+        names = page_of(gate, _zone(gate, batch), batch.criticality, word >> PAGE)
+        parts = [(i, names[i : i + GROUP]) for i in range(0, len(names), GROUP)]
+        found.append([(part, word >> i & (1 << len(part)) - 1) for i, part in parts])
+    return found
 
 
 def _zone(gate: Gate, batch: Batch) -> str:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,7 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "scripts")]
 
-from batching import populate  # noqa: E402
+from batching import FLEET, populate  # noqa: E402
 from scene import (  # noqa: E402
     Gate,
     People,
@@ -41,18 +45,39 @@ def bare_gate(people: People) -> Gate:
 
 
 @pytest.fixture
-def gate(bare_gate: Gate) -> Gate:
-    return configure(bare_gate)
+def gate(configured: Gate) -> Iterator[Gate]:
+    yield from lent(configured)
 
 
 @pytest.fixture
-def many(gate: Gate) -> Gate:
-    """With 70 assets of a zone `fleet`, and a second credential of criticality 1."""
-    gate.rule(Kind.ISOLATE, 0, budget=4000, live=4000)
-    gate.zone("fleet")
-    populate(gate, "fleet", 70)
-    gate.govern("setCredentials", [("ssh:api", "robots", 1, False)])
-    return gate
+def many(with_fleet: Gate) -> Iterator[Gate]:
+    """With the fleet, and a second credential of criticality 1."""
+    yield from lent(with_fleet)
+
+
+@pytest.fixture(scope="session")
+def configured(people: People) -> Gate:
+    return configure(make_gate(people))
+
+
+@pytest.fixture(scope="session")
+def with_fleet(people: People) -> Gate:
+    made = configure(make_gate(people))
+    made.rule(Kind.ISOLATE, 0, budget=4000, live=4000)
+    made.zone("fleet")
+    populate(made, "fleet", FLEET)
+    made.govern("setCredentials", [("ssh:api", "robots", 1, False)])
+    return made
+
+
+def lent(made: Gate) -> Iterator[Gate]:
+    """A gate as it was made: its chain goes back to that when the test is over."""
+    start, snapshot = made.evm.now, made.evm.snapshot()
+    contract = copy(made.contract)
+    contract.events = list(made.contract.events)
+    yield replace(made, contract=contract, nonces=count())
+    made.evm.revert(snapshot)
+    made.evm.advance(start - made.evm.now)
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from batching import (
     BATCHES,
+    FLEET,
     NETWORKS,
+    WHOLE,
     bits,
     make_batch,
     named,
@@ -49,7 +51,7 @@ def test_a_list_names_each_target_once_and_in_order(
         many.send("orderBatch", batch.abi(), [], signatures, sender=people.agent)
 
 
-@pytest.mark.parametrize("words", [(), (1, 1), (2, 1), (1 << 32 | 1, 1), (1, 3)])
+@pytest.mark.parametrize("words", [(), (1, 1), (2, 1), (1 << 128 | 1, 1), (1, 3)])
 def test_pages_are_named_once_and_in_order(many: Gate, words: tuple[int, ...]) -> None:
     batch = replace(named(many, "pages"), targets=words)
     with refused("GateBadBatch"):
@@ -163,8 +165,8 @@ def test_every_action_counts_against_the_budget(many: Gate, budget: int, fits: b
 
 
 def test_every_place_counts_against_the_budget(many: Gate) -> None:
-    many.rule(Kind.ISOLATE, 0, budget=35, live=4000)
-    put(many, named(many, "pages"))  # 2 + 32 + 1
+    many.rule(Kind.ISOLATE, 0, budget=131, live=4000)
+    put(many, named(many, "pages"))  # 2 + 128 + 1
     with refused("GateRefused", REASON.index("BUDGET_SPENT")):
         many.propose(Kind.ISOLATE, "web")
 
@@ -172,11 +174,11 @@ def test_every_place_counts_against_the_budget(many: Gate) -> None:
 def test_the_largest_budget_is_no_larger_by_a_batch(many: Gate) -> None:
     """A count beyond what a counter holds must not run over into the next cell's."""
     many.rule(Kind.ISOLATE, 0, budget=4095, live=60_000)
-    populate(many, "fleet", 4200 - 70)
-    pages = dict.fromkeys(range(128), (1 << 32) - 1)
+    populate(many, "fleet", 4096 - FLEET)
+    pages = dict.fromkeys(range(32), WHOLE)
     with refused("GateRefused", REASON.index("BUDGET_SPENT")):
         order_batch(many, Kind.ISOLATE, pages, "fleet")  # 4,096
-    order_batch(many, Kind.ISOLATE, pages | {127: (1 << 31) - 1}, "fleet")
+    order_batch(many, Kind.ISOLATE, pages | {31: WHOLE >> 1}, "fleet")
     many.propose(Kind.ISOLATE, "files")  # the next cell has all of its own
     with refused("GateRefused", REASON.index("BUDGET_SPENT")):
         many.propose(Kind.ISOLATE, "web")
@@ -186,7 +188,7 @@ def test_the_largest_budget_is_no_larger_by_a_batch(many: Gate) -> None:
 def test_every_action_counts_as_live(many: Gate, name: str) -> None:
     kind, _, _, criticality = BATCHES[name]
     batch = named(many, name)
-    size = 35 if name == "pages" else len(batch.targets)
+    size = 131 if name == "pages" else len(batch.targets)
     many.rule(kind, criticality, live=size - 1, budget=4000)
     with refused("GateRefused", REASON.index("LIVE_LIMIT")):
         put(many, batch)
@@ -200,19 +202,19 @@ def test_every_action_counts_as_live(many: Gate, name: str) -> None:
 def test_every_place_counts_for_the_zones_share(many: Gate, share: int, fits: bool) -> None:
     many.zone("fleet", share=share)
     if fits:
-        order_batch(many, Kind.ISOLATE, {0: (1 << 32) - 1, 1: bits(0, 1, 2)}, "fleet")  # 35 of 70
+        order_batch(many, Kind.ISOLATE, {0: WHOLE, 1: bits(*range(22))}, "fleet")  # 150 of 300
         return
     with refused("GateRefused", REASON.index("ZONE_SHARE")):
-        order_batch(many, Kind.ISOLATE, {0: (1 << 32) - 1, 1: bits(0, 1, 2)}, "fleet")
+        order_batch(many, Kind.ISOLATE, {0: WHOLE, 1: bits(*range(22))}, "fleet")
 
 
 def test_a_single_order_meets_what_a_batch_left(many: Gate) -> None:
     many.zone("fleet", share=50)
-    order_batch(many, Kind.ISOLATE, {0: (1 << 32) - 1, 1: bits(0, 1)}, "fleet")
-    many.propose(Kind.ISOLATE, "fleet-0-60")  # 35 of 70 would be isolated
+    order_batch(many, Kind.ISOLATE, {0: WHOLE, 1: bits(*range(21))}, "fleet")
+    many.propose(Kind.ISOLATE, "fleet-0-260")  # 150 of 300 would be isolated
     many.zone("fleet", share=49)
     with refused("GateRefused", REASON.index("ZONE_SHARE")):
-        many.propose(Kind.ISOLATE, "fleet-0-61")
+        many.propose(Kind.ISOLATE, "fleet-0-261")
 
 
 def test_what_replaces_as_many_passes_lowered_limits(many: Gate) -> None:

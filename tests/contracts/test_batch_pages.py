@@ -1,4 +1,4 @@
-"""ISOLATE batches: pages of 32 places, whole and in part, and who may take them over."""
+"""ISOLATE batches: pages of 128 places, whole and in part, and who may take them over."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 from batching import (
+    FLEET,
+    WHOLE,
     bits,
     make_batch,
     names_of,
@@ -16,6 +18,7 @@ from batching import (
     release_batch,
     seal,
     sign_batch,
+    texts_of,
 )
 from eth_utils import keccak
 from scene import REASON, STATUS, Gate, People, asset_entry, halves, refused
@@ -23,28 +26,24 @@ from scene import REASON, STATUS, Gate, People, asset_entry, halves, refused
 from policies.actions import Kind
 from responder.chain.proposal import batch_message, name_key
 
-WHOLE = (1 << 32) - 1
-FLEET = name_key("fleet")
+KEY = name_key("fleet")
 
 
 @pytest.fixture
-def fleet(gate: Gate) -> Gate:
-    """Two full pages and one of six, in a zone of their own: `fleet-0-0` to `fleet-0-69`."""
-    gate.rule(Kind.ISOLATE, 0, budget=4000, live=4000)
-    gate.zone("fleet")
-    populate(gate, "fleet", 70)
-    return gate
+def fleet(many: Gate) -> Gate:
+    """Two full pages and one of 44, in a zone of their own: `fleet-0-0` to `fleet-0-299`."""
+    return many
 
 
 def isolated(gate: Gate) -> set[int]:
     """Places of the fleet."""
-    names = [f"fleet-0-{place}" for place in range(70)]
+    names = [f"fleet-0-{place}" for place in range(FLEET)]
     return {i for i, name in enumerate(names) if gate.view("isIsolated", name_key(name))}
 
 
 def counted(gate: Gate) -> tuple[int, int]:
     """In the fleet's zone, and of its kind and criticality."""
-    return gate.view("zoneOf", FLEET)[2], gate.view("ruleOf", 1, 0)[1]
+    return gate.view("zoneOf", KEY)[2], gate.view("ruleOf", 1, 0)[1]
 
 
 # ---------------------------------------------------------------- what is ordered
@@ -53,10 +52,12 @@ def counted(gate: Gate) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("pages", "places"),
     [
-        ({0: WHOLE}, set(range(32))),
-        ({0: WHOLE, 1: WHOLE, 2: bits(*range(6))}, set(range(70))),
-        ({1: bits(0)}, {32}),
-        ({0: bits(31), 1: WHOLE, 2: bits(1, 5)}, {31, *range(32, 64), 65, 69}),
+        ({0: WHOLE}, set(range(128))),
+        ({0: WHOLE, 1: WHOLE, 2: bits(*range(44))}, set(range(FLEET))),
+        ({1: bits(0)}, {128}),
+        ({0: bits(15, 16, 127)}, {15, 16, 127}),  # of three groups
+        ({0: bits(*range(16, 48)), 2: bits(43)}, {*range(16, 48), 299}),  # whole groups
+        ({0: bits(31), 1: WHOLE, 2: bits(1, 5)}, {31, *range(128, 256), 257, 261}),
     ],
 )
 def test_a_batch_isolates_what_it_names(
@@ -66,11 +67,11 @@ def test_a_batch_isolates_what_it_names(
     assert isolated(fleet) == places
     assert counted(fleet) == (len(places), len(places))
     for page, word in pages.items():
-        _, ordered, until, _ = fleet.view("pageOf", FLEET, 0, page)
+        _, ordered, until, _ = fleet.view("pageOf", KEY, 0, page)
         assert (ordered, until) == (word, fleet.evm.now + 60)
     key = name_key(f"fleet-0-{min(places)}")
     assert fleet.view("orderedUntil", 1, key) == fleet.evm.now + 60
-    assert batch.targets == tuple(page << 32 | word for page, word in sorted(pages.items()))
+    assert batch.targets == tuple(page << 128 | word for page, word in sorted(pages.items()))
     fleet.evm.advance(60)
     assert isolated(fleet) == set()
     assert counted(fleet) == (len(places), len(places))  # until it is settled
@@ -85,27 +86,23 @@ def test_it_is_told_in_full(fleet: Gate, people: People) -> None:
     fleet.told("BatchOrdered", id=id_, batch=batch.abi(), signatures=signatures)
 
 
-@pytest.mark.parametrize("whole", [True, False])
-def test_a_whole_page_is_named_by_its_hash_or_by_all_its_keys(
-    fleet: Gate, people: People, whole: bool
-) -> None:
-    batch = make_batch(fleet, Kind.ISOLATE, {0: WHOLE, 2: bits(*range(6))}, "fleet")
-    signatures = halves(sign_batch(fleet, "BatchApproval", batch, *people.operators[:2]))
-    names = names_of(fleet, batch, whole)
-    assert [len(given) for given in names] == ([1, 1] if whole else [32, 6])
-    fleet.send("orderBatch", batch.abi(), names, signatures, sender=people.agent)
-    assert len(isolated(fleet)) == 38
+def test_a_group_is_named_by_its_hash_or_by_all_its_keys(fleet: Gate, people: People) -> None:
+    batch = make_batch(fleet, Kind.ISOLATE, {0: bits(*range(17)), 2: bits(40)}, "fleet")
+    assert [len(words) for words in names_of(fleet, batch)] == [1 + 16 + 6, 1 + 1 + 12]
+    assert [len(names) for names in texts_of(fleet, batch)] == [16, 1, 1]
+    put_batch(fleet, batch, *people.operators[:2])
+    assert isolated(fleet) == {*range(17), 296}
 
 
-def test_a_page_of_one_place_takes_either_form(gate: Gate, people: People) -> None:
-    gate.zone("solo")
-    populate(gate, "solo", 1)
-    key = name_key("solo-0-0")
-    for given in ([key], [keccak(key)]):
-        batch = make_batch(gate, Kind.ISOLATE, {0: 1}, "solo")
-        signatures = halves(sign_batch(gate, "BatchApproval", batch, *people.operators[:2]))
-        gate.send("orderBatch", batch.abi(), [given], signatures, sender=people.agent)
-        assert gate.view("isIsolated", key)
+@pytest.mark.parametrize("count", [1, 15, 16, 17, 127, 128, 129])
+def test_a_zone_of_any_size_has_its_pages(gate: Gate, count: int) -> None:
+    gate.rule(Kind.ISOLATE, 0, budget=200, live=200)
+    gate.zone("lab")
+    names = populate(gate, "lab", count)
+    pages = {page: (1 << min(128, count - 128 * page)) - 1 for page in range((count + 127) // 128)}
+    order_batch(gate, Kind.ISOLATE, pages, "lab")
+    assert all(gate.view("isIsolated", name_key(name)) for name in names)
+    assert gate.view("zoneOf", name_key("lab"))[1:] == (count, count)
 
 
 def test_a_page_is_of_its_own_zone_and_criticality(fleet: Gate, people: People) -> None:
@@ -130,15 +127,22 @@ def test_a_page_is_of_its_own_zone_and_criticality(fleet: Gate, people: People) 
 # ---------------------------------------------------------------- names
 
 
-@pytest.mark.parametrize("bad", ["order", "missing", "other", "hash of a part", "none"])
+@pytest.mark.parametrize(
+    "bad", ["order", "missing", "more", "other", "hash", "keys", "hash of all", "none"]
+)
 def test_names_are_those_of_the_page(fleet: Gate, people: People, bad: str) -> None:
     batch = make_batch(fleet, Kind.ISOLATE, {1: bits(2, 3)}, "fleet")
-    keys = names_of(fleet, batch)[0]
+    words = names_of(fleet, batch)[0]  # 16 keys, and the hashes of seven groups
+    assert len(words) == 23
+    keys = [name_key(f"fleet-0-{place}") for place in range(128, 256)]
     given = {
-        "order": [*keys[:30], keys[31], keys[30]],
-        "missing": keys[:-1],
-        "other": [*keys[:-1], name_key("fleet-0-0")],
-        "hash of a part": [keccak(b"".join(keys))],
+        "order": [words[1], words[0], *words[2:]],
+        "missing": words[:-1],
+        "more": [*words, words[-1]],
+        "other": [name_key("web"), *words[1:]],
+        "hash": [keccak(b"".join(keys[:16])), *words[16:]],  # of a group that is split
+        "keys": [*words[:16], *keys[16:32], *words[17:]],  # of a group that is not
+        "hash of all": [keccak(b"".join(keys))],
         "none": [],
     }[bad]
     signatures = halves(sign_batch(fleet, "BatchApproval", batch, *people.operators[:2]))
@@ -156,27 +160,27 @@ def test_there_is_a_list_of_names_for_each_page(fleet: Gate, people: People, cou
 
 
 def test_a_page_that_is_not_sealed_has_no_names(fleet: Gate) -> None:
-    fleet.govern("setAssets", [asset_entry("fleet-0-70", "fleet", 0, False)])
-    assert fleet.view("pageOf", FLEET, 0, 2)[3] is False
+    fleet.govern("setAssets", [asset_entry("fleet-0-300", "fleet", 0, False)])
+    assert fleet.view("pageOf", KEY, 0, 2)[3] is False
     with refused("GateBadNames", 2):
         order_batch(fleet, Kind.ISOLATE, {2: bits(0)}, "fleet")
     order_batch(fleet, Kind.ISOLATE, {1: bits(0)}, "fleet")
     seal(fleet, "fleet", 0, 2)
-    fleet.told("PageSealed", zone=FLEET, criticality=0, page=2)
-    order_batch(fleet, Kind.ISOLATE, {2: bits(0, 6)}, "fleet")
-    assert isolated(fleet) == {32, 64}
-    assert fleet.view("isIsolated", name_key("fleet-0-70"))
+    fleet.told("PageSealed", zone=KEY, criticality=0, page=2)
+    order_batch(fleet, Kind.ISOLATE, {2: bits(0, 44)}, "fleet")
+    assert isolated(fleet) == {128, 256}
+    assert fleet.view("isIsolated", name_key("fleet-0-300"))
 
 
 @pytest.mark.parametrize("bad", ["fewer", "more", "swapped", "none", "beyond", "zone"])
 def test_a_page_is_sealed_with_its_own_keys(fleet: Gate, people: People, bad: str) -> None:
-    keys = [name_key(f"fleet-0-{place}") for place in range(64, 70)]
+    keys = [name_key(f"fleet-0-{place}") for place in range(256, FLEET)]
     zone, page, given = {
-        "fewer": (FLEET, 2, keys[:-1]),
-        "more": (FLEET, 2, [*keys, name_key("web")]),
-        "swapped": (FLEET, 2, [keys[1], keys[0], *keys[2:]]),
-        "none": (FLEET, 2, []),
-        "beyond": (FLEET, 3, keys),
+        "fewer": (KEY, 2, keys[:-1]),
+        "more": (KEY, 2, [*keys, name_key("web")]),
+        "swapped": (KEY, 2, [keys[1], keys[0], *keys[2:]]),
+        "none": (KEY, 2, []),
+        "beyond": (KEY, 3, keys),
         "zone": (name_key("nowhere"), 0, keys),
     }[bad]
     with refused("RegistryBadPage", page):
@@ -185,10 +189,10 @@ def test_a_page_is_sealed_with_its_own_keys(fleet: Gate, people: People, bad: st
 
 def test_a_sealed_page_stays_sealed_until_it_grows(fleet: Gate) -> None:
     fleet.govern("removeTarget", 1, name_key("fleet-0-3"))
-    assert fleet.view("pageOf", FLEET, 0, 0) == (WHOLE & ~bits(3), 0, 0, True)
+    assert fleet.view("pageOf", KEY, 0, 0) == (WHOLE & ~bits(3), 0, 0, True)
     fleet.govern("setAssets", [asset_entry("fleet-0-3", "fleet", 0, False)])
-    assert fleet.view("assetOf", name_key("fleet-0-3"))[5] == 70
-    assert [fleet.view("pageOf", FLEET, 0, page)[3] for page in range(3)] == [True, True, False]
+    assert fleet.view("assetOf", name_key("fleet-0-3"))[5] == FLEET
+    assert [fleet.view("pageOf", KEY, 0, page)[3] for page in range(3)] == [True, True, False]
     seal(fleet, "fleet", 0, 0)  # its keys are those it always had
     order_batch(fleet, Kind.ISOLATE, {0: bits(4)}, "fleet")
     assert isolated(fleet) == {4}
@@ -201,10 +205,10 @@ def test_a_superset_takes_a_page_over(fleet: Gate) -> None:
     order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2), 1: bits(5)}, "fleet", ttl=600)
     fleet.evm.advance(1)
     order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2, 3)}, "fleet", ttl=600)
-    assert isolated(fleet) == {1, 2, 3, 37}
+    assert isolated(fleet) == {1, 2, 3, 133}
     assert counted(fleet) == (4, 4)
-    assert fleet.view("pageOf", FLEET, 0, 0)[2] == fleet.evm.now + 600
-    assert fleet.view("pageOf", FLEET, 0, 1)[2] == fleet.evm.now + 599
+    assert fleet.view("pageOf", KEY, 0, 0)[2] == fleet.evm.now + 600
+    assert fleet.view("pageOf", KEY, 0, 1)[2] == fleet.evm.now + 599
 
 
 @pytest.mark.parametrize(("places", "ttl"), [((1, 3), 600), ((2,), 600), ((1, 2, 3), 598)])
@@ -222,7 +226,7 @@ def test_a_batch_is_whole_or_not_at_all(fleet: Gate) -> None:
     order_batch(fleet, Kind.ISOLATE, {1: bits(1, 2)}, "fleet")
     with refused("GatePageTaken", 1):
         order_batch(fleet, Kind.ISOLATE, {0: bits(1), 1: bits(1), 2: bits(1)}, "fleet")
-    assert isolated(fleet) == {33, 34}
+    assert isolated(fleet) == {129, 130}
     assert counted(fleet) == (2, 2)
 
 
@@ -253,7 +257,7 @@ def test_a_release_spares_the_pages_that_another_batch_took(fleet: Gate, people:
     first = order_batch(fleet, Kind.ISOLATE, {0: bits(1), 1: bits(1)}, "fleet")
     second = order_batch(fleet, Kind.ISOLATE, {1: bits(1, 2)}, "fleet")
     release_batch(fleet, first, *people.operators[:2])
-    assert isolated(fleet) == {33, 34}
+    assert isolated(fleet) == {129, 130}
     assert counted(fleet) == (2, 2)
     with refused("GateWrongStatus", first.id(fleet.domain), STATUS.index("EXPIRED")):
         release_batch(fleet, first, *people.operators[:2])
@@ -281,21 +285,21 @@ def test_a_release_ends_no_more_than_it_names(fleet: Gate, people: People, chang
     forged = replace(batch, **{change: other})
     with refused("GateWrongStatus", forged.id(fleet.domain), STATUS.index("EXPIRED")):
         release_batch(fleet, forged, *people.operators[:2])
-    assert len(isolated(fleet)) == 32
+    assert len(isolated(fleet)) == 128
 
 
 def test_pages_are_settled_by_anyone_once_they_ended(fleet: Gate, people: People) -> None:
     order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2), 1: WHOLE}, "fleet", ttl=60)
     fleet.evm.advance(59)
     with refused("GateNotEnded", (1).to_bytes(32)):
-        fleet.send("settlePages", FLEET, 0, [1], sender=people.stranger)
+        fleet.send("settlePages", KEY, 0, [1], sender=people.stranger)
     fleet.evm.advance(1)
-    fleet.send("settlePages", FLEET, 0, [1], sender=people.stranger)
-    fleet.told("PageSettled", zone=FLEET, criticality=0, page=1)
+    fleet.send("settlePages", KEY, 0, [1], sender=people.stranger)
+    fleet.told("PageSettled", zone=KEY, criticality=0, page=1)
     assert counted(fleet) == (2, 2)
     with refused("GateNotEnded", (1).to_bytes(32)):
-        fleet.send("settlePages", FLEET, 0, [0, 1], sender=people.stranger)
-    fleet.send("settlePages", FLEET, 0, [0], sender=people.stranger)
+        fleet.send("settlePages", KEY, 0, [0, 1], sender=people.stranger)
+    fleet.send("settlePages", KEY, 0, [0], sender=people.stranger)
     assert counted(fleet) == (0, 0)
 
 
@@ -313,15 +317,15 @@ def test_where_nothing_is_ordered_nothing_is_settled(
 def test_pools_and_the_protected_are_in_no_batch(fleet: Gate) -> None:
     fleet.govern("setPool", "controllers", 0)
     fleet.govern("setAssets", [asset_entry("dc", "fleet", 0, False, "controllers")])
-    fleet.govern("setAssets", [asset_entry("fleet-0-65", "fleet", 0, True)])
+    fleet.govern("setAssets", [asset_entry("fleet-0-257", "fleet", 0, True)])
     seal(fleet, "fleet", 0, 2)
-    assert fleet.view("pageOf", FLEET, 0, 2)[0] == bits(0, 2, 3, 4, 5)
-    for place in (1, 6):
+    assert fleet.view("pageOf", KEY, 0, 2)[0] == bits(0, *range(2, 44))
+    for place in (1, 44, 45, 127):
         with refused("GateRefused", REASON.index("PROTECTED_TARGET")):
             order_batch(fleet, Kind.ISOLATE, {2: bits(0, place)}, "fleet")
-    fleet.govern("setAssets", [asset_entry("fleet-0-65", "fleet", 0, False)])
+    fleet.govern("setAssets", [asset_entry("fleet-0-257", "fleet", 0, False)])
     order_batch(fleet, Kind.ISOLATE, {2: bits(0, 1)}, "fleet")
-    assert isolated(fleet) == {64, 65}
+    assert isolated(fleet) == {256, 257}
 
 
 def test_the_removed_are_in_no_batch(fleet: Gate) -> None:
@@ -329,7 +333,7 @@ def test_the_removed_are_in_no_batch(fleet: Gate) -> None:
     with refused("GateRefused", REASON.index("PROTECTED_TARGET")):
         order_batch(fleet, Kind.ISOLATE, {0: WHOLE}, "fleet")
     order_batch(fleet, Kind.ISOLATE, {0: WHOLE & ~1}, "fleet")
-    assert isolated(fleet) == set(range(1, 32))
+    assert isolated(fleet) == set(range(1, 128))
 
 
 def test_a_page_without_a_place_is_refused(fleet: Gate, people: People) -> None:
@@ -347,9 +351,9 @@ def test_an_asset_that_a_batch_holds_stays_where_it_is(fleet: Gate, people: Peop
             with refused("RegistryOrdered", key):
                 fleet.govern(function, *args)
     fleet.govern("setAssets", [asset_entry("fleet-0-3", "fleet", 0, True)])  # it may be protected
-    fleet.send("settlePages", FLEET, 0, [0], sender=people.stranger)
+    fleet.send("settlePages", KEY, 0, [0], sender=people.stranger)
     fleet.govern("setAssets", [asset_entry("fleet-0-3", "core", 0, False)])
-    assert fleet.view("zoneOf", FLEET)[1:] == (69, 0)
+    assert fleet.view("zoneOf", KEY)[1:] == (FLEET - 1, 0)
     assert batch.nonce < next(fleet.nonces)
 
 

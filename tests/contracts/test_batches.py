@@ -31,7 +31,7 @@ def put(gate: Gate, batch: Batch, count: int = 2) -> None:
 def ordered(gate: Gate, batch: Batch) -> list[int]:
     """Ends of the orders, target by target, or page by page."""
     if batch.kind is Kind.ISOLATE:
-        pages = [word >> 32 for word in batch.targets]
+        pages = [word >> 128 for word in batch.targets]
         return [gate.view("pageOf", batch.zone, batch.criticality, page)[2] for page in pages]
     targets = [word.to_bytes(32) for word in batch.targets]
     return [gate.view("orderedUntil", int(batch.kind), target) for target in targets]
@@ -98,8 +98,8 @@ def test_the_views_follow_at_once(many: Gate) -> None:
         assert many.view("isBlocked", network_key(text).to_bytes(32))
     assert many.view("isRevoked", name_key("ssh:deploy"))
     assert many.view("isRevoked", name_key("ssh:api"))
-    assert many.view("isIsolated", name_key("fleet-0-69"))
-    assert not many.view("isIsolated", name_key("fleet-0-68"))
+    assert many.view("isIsolated", name_key("fleet-0-261"))
+    assert not many.view("isIsolated", name_key("fleet-0-260"))
 
 
 def test_an_order_of_a_batch_never_ends_before_the_one_it_supersedes(many: Gate) -> None:

@@ -146,9 +146,14 @@ def test_a_page_that_another_batch_took_takes_no_receipt_of_the_first(many: Gate
     file_page(many, first, 1)
 
 
-@pytest.mark.parametrize("name", ["networks", "credentials"])
-def test_a_list_has_no_pages(many: Gate, people: People, name: str) -> None:
-    batch = named(many, name)
+def test_a_list_has_no_pages(many: Gate, people: People) -> None:
+    """A network's word has no number of a page, or one of a page that is not the batch's."""
+    for networks in (["203.0.113.1/32"], ["2001:db8:2::1/128"]):
+        batch = make_batch(many, Kind.BLOCK, networks)
+        put_batch(many, batch, *people.operators[:2])
+        with refused("GateWrongStatus", batch.id(many.domain), SUPERSEDED):
+            file_page(many, batch)
+    batch = make_batch(many, Kind.REVOKE, ["ssh:deploy"], criticality=1)
     put_batch(many, batch, *people.operators[:2])
     with refused("GateBadBatch"):
         file_page(many, batch)
@@ -168,7 +173,7 @@ def test_a_forged_batch_takes_no_receipt(many: Gate, change: str) -> None:
     batch = order_batch(many, Kind.ISOLATE, {0: bits(1, 2)}, "fleet")
     forged = replace(batch, **FORGED[change])
     if change == "never ordered":
-        forged = replace(forged, targets=(1 << 32 | bits(1),))
+        forged = replace(forged, targets=(1 << 128 | bits(1),))
     with refused("GateWrongStatus", forged.id(many.domain), SUPERSEDED):
         file_page(many, forged)
 
