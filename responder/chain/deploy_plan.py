@@ -9,8 +9,8 @@ from typing import Any, Literal
 from policies.actions import Kind, network_key
 from policies.guardrails import Rule
 from responder.chain.deploy_config import DeployConfig
-from responder.chain.proposal import name_key
-from responder.chain.registry import PAGE, AssetEntry, CredentialEntry, Registry, Scope
+from responder.chain.proposal import PAGE, name_key
+from responder.chain.registry import AssetEntry, CredentialEntry, Registry, Scope
 from responder.errors import Permanent
 
 __all__ = ["ADMIN_ROLE", "GOVERNED", "GOVERNOR_ROLE", "State", "Step", "plan", "seals"]
@@ -89,14 +89,14 @@ def plan(config: DeployConfig, state: State, sender: str) -> list[Step]:
 
 def seals(there: Registry) -> list[Step]:
     """Makes the names of new assets known to batches, which anyone may."""
-    pages = (
-        (*place, number)
+    pages = {
+        (*place, number): keys[number * PAGE :][:PAGE]
         for place, keys in there.places.items()
         for number in range(-(-len(keys) // PAGE))
-    )
+    }
     return [
-        Step("gate", "sealPage", (*page, tuple(there.keys_on(page))))
-        for page in pages
+        Step("gate", "sealPage", (*page, tuple(keys)))
+        for page, keys in pages.items()
         if page not in there.sealed
     ]
 

@@ -311,16 +311,16 @@ def test_twice_is_once(site: Site, by: str) -> None:
 def test_more_than_fits_one_call_goes_in_several_and_batches_may_name_all(
     site: Site, tmp_path: Path
 ) -> None:
-    assets = tuple(Asset(f"host-{i}", "dmz") for i in range(40))
+    assets = tuple(Asset(f"host-{i}", "dmz") for i in range(140))
     many = replace(site.config, inventory=Inventory(assets), scopes={}, pools={})
     many = replace(many, zones={"dmz": ZoneRule(50)})
     seen: list[Step] = []
     path = tmp_path / "manifest.json"
     manifest = deploy(site.w3, many, DEPLOYER, path, seen.extend).manifest
-    assert [len(s.args[0]) for s in seen if s.function == "setAssets"] == [32, 8]
+    assert [len(s.args[0]) for s in seen if s.function == "setAssets"] == [32, 32, 32, 32, 12]
     gate = contracts(site.w3, manifest)["gate"].functions
     pages = [gate.pageOf(name_key("dmz"), 1, number).call() for number in (0, 1)]
-    assert [(m.bit_count(), known) for m, _, _, known in pages] == [(32, True), (8, True)]
+    assert [(m.bit_count(), known) for m, _, _, known in pages] == [(128, True), (12, True)]
     assert deploy(site.w3, many, DEPLOYER, path).sent == 0
 
 
