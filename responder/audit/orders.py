@@ -10,7 +10,6 @@ from responder.audit.checker import Checker
 from responder.chain.events import Event
 from responder.chain.proposal import Batch, Decision, Proposal, batch_message, decision_message
 from responder.chain.records import OPEN, Case, Role, Status, to_batch, to_proposal
-from responder.chain.registry import Page
 
 __all__ = ["OrderChecks"]
 
@@ -242,7 +241,7 @@ class OrderChecks(Checker):
     def _pages(self, event: Event, batch: Batch, rule: Rule) -> None:
         ledger, before, count = self._ledger, 0, 0
         until = event.time + batch.ttl
-        wanted = {self._page(batch, target): target & (1 << 32) - 1 for target in batch.targets}
+        wanted = dict(ledger.bits_of(batch))
         self._require(event, len(wanted) == len(batch.targets), "a page is in it twice")
         for page, bits in wanted.items():
             inside = bits and not bits & ~ledger.members_of(page)
@@ -265,6 +264,3 @@ class OrderChecks(Checker):
         assets = sum(a.known and a.zone == zone for a in ledger.assets.values())
         over = ledger.zone_rule(zone).is_over_share(assets, ledger.isolated(zone) + more)
         self._require(event, not over, "guardrails refuse it: ZONE_SHARE")
-
-    def _page(self, batch: Batch, target: int) -> Page:
-        return (batch.zone, batch.criticality, target >> 32)

@@ -207,7 +207,7 @@ class GateClient:
         return self._send("veto", proposal.abi())
 
     def order_batch(self, batch: Batch, names: Names, signatures: Sequence[bytes]) -> bytes:
-        """All live at once: `names` for each page of assets the keys of all on it, by place."""
+        """All live at once: `names` are the `page_words` of each page of assets."""
         compacted = [compact(s) for s in signatures]
         return self._send("orderBatch", batch.abi(), list(names), compacted)
 

@@ -16,11 +16,13 @@ from policies.actions import Kind
 from policies.guardrails import Rule
 from responder.chain.events import Event
 from responder.chain.proposal import (
+    PAGE,
     Batch,
     Domain,
     Proposal,
     batch_message,
     decision_message,
+    page_groups,
     signer_of,
 )
 from responder.chain.records import (
@@ -43,7 +45,6 @@ from responder.errors import Permanent
 __all__ = ["Folding"]
 
 _NONCES = 32  # an agent may use its nonces in any order so far back
-_PAGE_NUMBER = 32  # shift of a page's number in a batch's targets
 
 
 class Folding(Registry):
@@ -101,7 +102,7 @@ class Folding(Registry):
         batch = self.batches[subject.order].batch
         if batch.kind is not Kind.ISOLATE:
             return self.holds[batch.kind, subject.target]
-        number = int.from_bytes(subject.target) >> _PAGE_NUMBER
+        number = int.from_bytes(subject.target) >> PAGE
         return self.pages[batch.zone, batch.criticality, number]
 
     def place_of(self, subject: Subject) -> tuple[Kind, str]:
@@ -115,7 +116,7 @@ class Folding(Registry):
     def page_subject(self, page: Page, order: bytes) -> Subject:
         """What receipts about a batch's orders on a page are about."""
         targets = self.batches[order].batch.targets
-        target = next(t for t in targets if t >> _PAGE_NUMBER == page[2])
+        target = next(t for t in targets if t >> PAGE == page[2])
         return Subject(order, target.to_bytes(32))
 
     def ttl_of(self, order: bytes) -> int:
@@ -125,25 +126,26 @@ class Folding(Registry):
 
     def ordered_on(self, page: Page) -> list[bytes]:
         """Assets that count by a batch order on this page."""
-        return self._chosen(page, self.pages[page].bits) if page in self.pages else []
+        bits = self.pages[page].bits if page in self.pages else 0
+        return [key for place, key in enumerate(self.keys_on(page)) if bits >> place & 1]
+
+    def bits_of(self, batch: Batch) -> list[tuple[Page, int]]:
+        """A batch's pages of assets, and the bits of the places on each."""
+        pages = ((batch.zone, batch.criticality, t >> PAGE) for t in batch.targets)
+        return [(p, t & (1 << PAGE) - 1) for p, t in zip(pages, batch.targets, strict=True)]
 
     def names_of(self, batch: Batch) -> tuple[tuple[str, ...], ...]:
         """What a batch orders, in groups as its signatures have them."""
         if batch.kind is Kind.ISOLATE:
             groups = []
-            for target in batch.targets:
-                page = (batch.zone, batch.criticality, target >> _PAGE_NUMBER)
-                keys = self._chosen(page, target & (1 << _PAGE_NUMBER) - 1)
-                groups.append(tuple(self.assets[key].id for key in keys))
-            return tuple(groups)
+            for page, bits in self.bits_of(batch):
+                groups += page_groups([self.assets[k].id for k in self.keys_on(page)], bits)
+            return tuple(map(tuple, groups))
         return (tuple(self.words_of(batch.kind, t.to_bytes(32)).target for t in batch.targets),)
 
     def zone_of(self, batch: Batch) -> str:
         """Name of the zone of all, empty where its targets have none."""
         return self.zones[batch.zone][0] if batch.kind is Kind.ISOLATE else ""
-
-    def _chosen(self, page: Page, bits: int) -> list[bytes]:
-        return [key for place, key in enumerate(self.keys_on(page)) if bits >> place & 1]
 
     # ------------------------------------------------------------ votes under the rule of now
 
@@ -302,15 +304,14 @@ class Folding(Registry):
         cell = (batch.kind, batch.criticality)
         self._spend(event, batch.agent, batch.nonce, cell, made.size)
         until = event.time + batch.ttl
-        for target in batch.targets:
-            if batch.kind is Kind.ISOLATE:
-                page = (batch.zone, batch.criticality, target >> _PAGE_NUMBER)
-                bits = target & (1 << _PAGE_NUMBER) - 1
+        if batch.kind is Kind.ISOLATE:
+            for page, bits in self.bits_of(batch):
                 self.pages[page] = Hold(batch_id, until, bits, event.time)
-            else:
-                key = (batch.kind, target.to_bytes(32))
-                before = self.holds[key].until if key in self.holds else 0
-                self._hold(event, key, batch_id, max(until, before))
+            return
+        for target in batch.targets:
+            key = (batch.kind, target.to_bytes(32))
+            before = self.holds[key].until if key in self.holds else 0
+            self._hold(event, key, batch_id, max(until, before))
 
     def live_of(self, batch: BatchCase, now: float) -> list[Hold]:
         """Orders of a batch that are live and that nothing followed."""

@@ -49,10 +49,9 @@ PAGE = 128  # places of a page of assets
 GROUP = 16  # of them, whose names are hashed together
 
 Decision = Literal["Approval", "Rejection", "Release"]
-BatchPAGE = 128  # places of a page of assets
-GROUP = 16  # of them, whose names are hashed together
+BatchDecision = Literal["BatchApproval", "BatchRelease"]
 
-Decision = Literal["BatchApproval", "BatchRelease"]
+T = TypeVar("T")
 
 
 def name_key(name: str) -> bytes:
@@ -269,15 +268,12 @@ def page_groups(names: Sequence[str], bits: int) -> list[list[str]]:
 
 
 def page_words(keys: Sequence[bytes], bits: int) -> list[bytes]:
-    """What `orderBatch` must be told of one page to know its names. `keys` are of all its places."""
+    """What `orderBatch` is told of one page to know its names. `keys` are of all its places."""
     words: list[bytes] = []
     for part, wanted in _split(keys, bits):
         whole = wanted in (0, (1 << len(part)) - 1)
         words += [bytes(keccak(b"".join(part)))] if whole else part
     return words
-
-
-T = TypeVar("T")
 
 
 def _split(places: Sequence[T], bits: int) -> list[tuple[Sequence[T], int]]:

@@ -13,13 +13,12 @@ from typing import Any
 from policies.actions import Kind, network_criticality
 from policies.guardrails import Limits, Rule, ZoneRule
 from responder.chain.events import Event
-from responder.chain.proposal import Words, name_key, network_text
+from responder.chain.proposal import PAGE, Words, name_key, network_text
 from responder.chain.records import Role, Vote
 from responder.errors import Permanent
 
-__all__ = ["PAGE", "AssetEntry", "CredentialEntry", "Page", "Registry", "Scope"]
+__all__ = ["AssetEntry", "CredentialEntry", "Page", "Registry", "Scope"]
 
-PAGE = 32  # places of a page
 _GROUP = 16  # seats of an approver group
 _REST = 30 * 86400  # seconds for which a seat that someone left stays empty
 

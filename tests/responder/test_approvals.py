@@ -154,7 +154,7 @@ def test_a_refused_slip_is_kept_with_the_reason(tmp_path: Path) -> None:
 def content(**changes: object) -> str:
     data = {
         "decision": SLIP.decision,
-        "proposal": SLIP.proposal,
+        "subject": SLIP.subject,
         "operator": SLIP.operator,
         "signature": SLIP.signature,
     }
@@ -174,11 +174,11 @@ BAD = {
     "operator": content(operator="me"),
     "operator's type": content(operator=5),
     "operator unchecked": content(operator=SLIP.operator.lower()),
-    "short id": content(proposal="ab"),
-    "id's type": content(proposal=None),
+    "short id": content(subject="ab"),
+    "id's type": content(subject=None),
     "no hex": content(signature="zz"),
     "no signature": content(signature=""),
-    "another's name": content(proposal="cd" * 32),
+    "another's name": content(subject="cd" * 32),
 }
 
 

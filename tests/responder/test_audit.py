@@ -21,8 +21,8 @@ from responder.approvals import sign
 from responder.audit import AuditFailed, audit
 from responder.chain.client import Block, GateClient
 from responder.chain.events import Event, link
-from responder.chain.ledger import to_lease
 from responder.chain.proposal import lease_message, message_digest, target_key
+from responder.chain.records import to_lease
 from responder.evidence import EvidenceStore, digest
 
 Events = list[Event]
@@ -117,7 +117,7 @@ def history(module_world: World) -> World:
     world.vote("Release", direct, *OPERATORS[:2])
     world.gate("guardian").end_lease(world.address("agent"))
     order = world.order(evidence=evidence)
-    world.gate("enforcer").file_receipt(order, 0, store.put({"read": "back"}))
+    world.state(order, 0, store.put({"read": "back"}))
     return world
 
 
@@ -164,9 +164,9 @@ def test_a_forger_who_changes_nothing_passes(
 def test_history_stays_true_after_its_people_are_gone(history: World, world: World) -> None:
     history = world  # what comes on top is undone
     for name in (*OPERATORS, "agent", "enforcer", "guardian"):
-        history.govern("setRoles", history.address(name), 0)
-    history.govern("setModel", Wants.hash, bytes(32), False)
-    history.govern("setAsset", "web", "elsewhere", 3, True)
+        history.govern("setRoles", history.address(name), 0, 0)
+    history.gate("guardian").deactivate_model(Wants.hash)
+    history.register("web", "elsewhere", 3, True)
     assert audit(history.gate()).orders == 3
 
 
@@ -186,7 +186,7 @@ def test_a_compact_signature_passes(world: World) -> None:
 def test_an_approval_after_the_registry_changed_passes(world: World) -> None:
     before = audit(world.gate()).orders
     proposal = world.propose()
-    world.govern("setAsset", "web", "core", 2, False)
+    world.register("web", "core", 2, False)
     world.vote("Approval", proposal, *OPERATORS[:2])
     world.gate("relayer").execute(proposal)
     assert audit(world.gate()).orders == before + 1

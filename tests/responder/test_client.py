@@ -11,7 +11,7 @@ from world import World
 
 from policies.actions import Kind
 from responder.chain.client import GateClient, Refused
-from responder.chain.deployment import Manifest
+from responder.chain.manifest import Manifest
 from responder.errors import Permanent, Temporary
 
 

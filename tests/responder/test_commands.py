@@ -13,8 +13,8 @@ from world import World
 
 from policies.actions import Kind
 from responder.approvals import Inbox, new_key
-from responder.chain.ledger import Status
 from responder.chain.proposal import Proposal
+from responder.chain.records import Status
 from responder.cli import main
 from responder.evidence import EvidenceStore
 
@@ -102,7 +102,7 @@ def test_show_warns_when_the_evidence_is_not_here_or_altered(
 
 
 def test_names_cannot_pass_for_markup(world: World) -> None:
-    world.govern("setAsset", "web[/][conceal]", "[red]dmz", 1, False)
+    world.register("web[/][conceal]", "[red]dmz", 1, False)
     case = world.id(world.propose(target="web[/][conceal]")).hex()
     for command in (["show", case], ["pending"]):
         assert "web[/][conceal]" in good(world, *command, env={"COLUMNS": "200"})
@@ -196,7 +196,7 @@ def test_a_person_is_asked_for_the_password(
     world: World, proposal: Proposal, tmp_path: Path
 ) -> None:
     address = new_key(tmp_path / "alice.json", "open sesame")
-    world.govern("setRoles", address, 2)
+    world.govern("setRoles", address, 2, 0)
     case, who = world.id(proposal).hex(), str(tmp_path / "alice.json")
     assert "wrong password?" in bad(world, "approve", case, "--as", who, "--yes", input="no\n")
     assert Inbox(world.settings.inbox).slips() == []

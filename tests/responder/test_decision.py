@@ -110,8 +110,8 @@ def test_after_a_while_it_may_be_asked_again(world: World, how: str) -> None:
 
 
 def test_several_in_one_moment_stay_within_the_budget(world: World) -> None:
-    world.govern("setRule", 1, 1, (True, True, 2, 14400, 1))
-    world.govern("setAsset", "db", "core", 1, False)
+    world.rule(Kind.ISOLATE, 1, allowed=True, leasable=True, quorum=2, max_ttl=14400, budget=1)
+    world.register("db", "core", 1, False)
     made = decided(world, Wants("web", "db"))
     assert targets(made) == {"web"}
 
@@ -145,7 +145,7 @@ def test_at_most_so_many_best_first(world: World) -> None:
 
 
 def test_a_rule_shortens_the_time_to_live(world: World) -> None:
-    world.govern("setRule", 1, 1, (True, True, 2, 900, 10))
+    world.rule(Kind.ISOLATE, 1, allowed=True, leasable=True, quorum=2, max_ttl=900, budget=10)
     made = {d.action.target: d.action.ttl for d in decided(world, Wants("web", "db"))}
     assert made == {"web": 900, "db": 3600}
 
@@ -170,7 +170,7 @@ def observed(bundle: dict[str, Any]) -> Observation:
 def test_a_stored_bundle_gives_the_same_scores_and_choice(world: World, name: str) -> None:
     policy = Wants(*EVERYTHING) if name == "wants" else load_policy(name)
     if name == "default":
-        world.govern("setModel", policy.hash, bytes(32), True)
+        world.activate(policy.hash)
     made = decided(world, policy)
     if not made:
         pytest.fail(f"{name} proposes nothing on evidence against everything")
@@ -210,7 +210,7 @@ def test_a_bundle_is_complete(world: World) -> None:
 def test_the_learned_policy_says_why(world: World) -> None:
     policy = load_policy("default")
     assert isinstance(policy, LearnedPolicy)
-    world.govern("setModel", policy.hash, bytes(32), True)
+    world.activate(policy.hash)
     for decision in decided(world, policy):
         why = decision.evidence["explanation"]
         assert why["lead"] == pytest.approx(decision.score, abs=1e-5)

@@ -10,6 +10,7 @@ from world import World
 
 from policies.actions import Kind
 from responder.chain.events import artifact, decode_log, link
+from responder.chain.proposal import target_key
 from responder.errors import Permanent
 
 
@@ -21,14 +22,11 @@ def logs(world: World) -> list[dict[str, Any]]:
 @pytest.fixture
 def busy(world: World) -> World:
     """Something of every kind has happened."""
-    world.lease()
-    world.gate("guardian").end_lease(world.address("agent"))
-    order = world.order()
-    world.vote("Release", order, "operator-1", "operator-2")
-    world.gate("enforcer").file_receipt(order, 0, b"\x01" * 32)
-    world.vote("Rejection", world.propose(target="db"), "operator-1")
-    world.gate("guardian").veto(world.propose(target="desk"))
-    world.govern("setCredential", "ssh:SHA256:bob", 0, False)
+    world.everything()
+    world.govern("setPool", "pair", 1)
+    world.govern("setResource", "intranet", "web")
+    world.govern("setGrants", [("alice", "intranet", world.now + 10)])
+    world.govern("removeTarget", 2, target_key(Kind.REVOKE, "ssh:SHA256:alice"))
     return world
 
 
@@ -50,9 +48,8 @@ def test_an_event_keeps_order_types_and_place(world: World) -> None:
     log = logs(world)[-1]
     event = decode_log(log, 1234)
     assert event is not None
-    assert (event.name, list(event.args)) == ("Proposed", ["id", "proposal", "quorum"])
+    assert (event.name, list(event.args)) == ("Proposed", ["id", "proposal"])
     assert event.args["id"] == world.id(proposal)
-    assert event.args["quorum"] == 2
     assert (event.time, event.block, event.tx) == (
         1234,
         log["blockNumber"],
@@ -81,7 +78,7 @@ def rules_log(world: World, name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff" * 31, b"\xff" * 320])
-@pytest.mark.parametrize("name", ["Proposed", "AssetSet", "RuleSet", "ModelSet"])
+@pytest.mark.parametrize("name", ["Proposed", "AssetSet", "RuleSet", "ModelActivated"])
 def test_malformed_data_is_refused(world: World, name: str, data: bytes) -> None:
     world.propose()
     with pytest.raises(Permanent, match=f"malformed {name} log"):

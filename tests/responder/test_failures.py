@@ -15,8 +15,8 @@ from policies.actions import Kind
 from responder.approvals import Slip, sign
 from responder.chain.client import Refused
 from responder.chain.devnet import Devnet
-from responder.chain.ledger import Status
 from responder.chain.proposal import decision_message
+from responder.chain.records import Status
 from responder.clock import ManualClock
 from responder.loop import Responder
 
@@ -165,7 +165,7 @@ def test_a_wrong_signature_is_set_aside_and_holds_nobody_up(
     assert [said in reason for reason in world.refused_slips().values()] == [True]
     assert any("set aside" in m for m in warnings(caplog))
     ledger = world.ledger()
-    case_of = ledger.cases[bytes.fromhex(wrong.proposal)]
+    case_of = ledger.cases[bytes.fromhex(wrong.subject)]
     assert (case_of.approvals, case_of.executed_at) == ({}, None)
     assert world.status(other) is Status.LIVE
 
@@ -214,7 +214,7 @@ def test_a_model_whose_registration_ends_stops_at_once(world: World) -> None:
     responder = world.responder(Wants("web", "db"))
     ticks(responder, world)
     proposal = next(iter(world.ledger().cases.values()))
-    world.govern("setModel", Wants.hash, bytes(32), False)
+    world.gate("guardian").deactivate_model(Wants.hash)
     world.put(
         *(
             Slip("Approval", proposal.id.hex(), *_signed(world, proposal.id, name))
@@ -393,7 +393,7 @@ def test_a_proposal_that_the_gate_refuses_holds_no_other_up(
     world.alerts(WEB, "10.0.3.10")
     responder = world.responder(Wants("web", "db"))
     responder._sync()
-    world.govern("setAsset", "web", "dmz", 1, True)  # after the sync, before the decision
+    world.register("web", "dmz", 1, True)  # after the sync, before the decision
     responder._ingest(world.now)
     with pytest.raises(Refused, match="GateRefused"):
         responder._decide(world.now)

@@ -14,7 +14,7 @@ from policies.actions import Kind
 from responder.approvals import Inbox
 from responder.audit import audit
 from responder.chain.client import GateClient
-from responder.chain.ledger import Status
+from responder.chain.records import Status
 from responder.enforcers.dryrun import DryRunEnforcer
 from responder.evidence import EvidenceStore
 from responder.loop import Responder

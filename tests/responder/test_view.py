@@ -44,7 +44,7 @@ def whole_life(world: World) -> Proposal:
     world.vote("Rejection", world.propose(target="db"), "operator-3")
     world.gate("guardian").veto(world.propose(target="desk"))
     order = world.order(evidence=bundle(world, "a web shell"), ttl=60)
-    world.gate("enforcer").file_receipt(order, 0, b"\xab" * 32)
+    world.state(order, 0, b"\xab" * 32)
     world.vote("Release", world.order(target="db"), *OPERATORS[:2])
     world.wait(120)
     return order
@@ -80,7 +80,7 @@ def test_on_a_terminal_the_same_is_shown_live(world: World) -> None:
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_nothing_hostile_reaches_the_terminal(world: World, terminal: bool) -> None:
-    world.govern("setAsset", "web" + HOSTILE, "dmz" + HOSTILE, 0, False)
+    world.register("web" + HOSTILE, "dmz" + HOSTILE, 0, False)
     world.propose(target="web" + HOSTILE, evidence=bundle(world, HOSTILE))
     text = told(world, terminal)
     assert "OWNED" in text and "[red]" in text  # shown as it is, not obeyed

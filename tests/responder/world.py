@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -23,24 +23,31 @@ from policies.observation import ENTITY_COLUMNS, Observation
 from policies.policy import NOTHING, Policy, Scores
 from responder.approvals import Inbox, Slip, load_key, new_key, sign
 from responder.chain.client import GateClient
-from responder.chain.deployment import Manifest
 from responder.chain.devnet import Devnet
 from responder.chain.events import artifact
-from responder.chain.ledger import Case, Ledger, Status
+from responder.chain.ledger import Ledger
+from responder.chain.manifest import Manifest
+from responder.chain.merkle import Receipt, Tree
 from responder.chain.proposal import (
+    PAGE,
+    Batch,
     Decision,
     Lease,
     Proposal,
+    batch_message,
     decision_message,
     lease_message,
+    name_key,
+    page_words,
+    resume_message,
     target_key,
 )
+from responder.chain.records import Case, Status
 from responder.clock import Clock
 from responder.enforcers.dryrun import DryRunEnforcer
 from responder.loop import Clients, Responder
-from responder.policy import load_policy
 from responder.settings import FeedSettings, Settings
-from responder.site import OPERATORS, client, prepare
+from responder.site import OPERATORS, activate_model, client, prepare
 from responder.store import Cache
 
 GENESIS = 1_800_000_000
@@ -96,7 +103,7 @@ def eve_line(
     return json.dumps(record).encode() + b"\n"
 
 
-def deployment(keys: dict[str, str], models: Iterable[bytes], delay: int = 1) -> dict[str, Any]:
+def deployment(keys: dict[str, str], delay: int = 1) -> dict[str, Any]:
     """The default guardrails, under a governor whose delay tests can wait for."""
     defaults = yaml.safe_load((files("responder") / "defaults.yaml").read_text("utf-8"))
     return {
@@ -106,7 +113,7 @@ def deployment(keys: dict[str, str], models: Iterable[bytes], delay: int = 1) ->
         "guardians": [keys["guardian"]],
         "enforcers": [keys["enforcer"]],
         **defaults,
-        "models": [{"hash": "0x" + m.hex(), "card": "0x" + CARD.hex()} for m in models],
+        "zones": {zone: {"share": 100} for zone in ("office", "dmz", "core")},
         "inventory": "inventory.yaml",
     }
 
@@ -127,10 +134,11 @@ def found(home: Path, devnet: Devnet, inventory: Inventory = INVENTORY) -> Setti
     keys = {name: new_key(settings.keys / f"{name}.json") for name in names}
     for name in ("governor", "stranger"):
         devnet.fund(keys[name], 10**19)
-    models = [load_policy("playbook").hash, Wants.hash]
-    plan = yaml.safe_dump(deployment(keys, models), sort_keys=False)
+    plan = yaml.safe_dump(deployment(keys), sort_keys=False)
     (home / "deployment.yaml").write_text(plan, "utf-8")
-    return prepare(settings, devnet, inventory)
+    prepare(settings, devnet, inventory)
+    activate_model(settings, Wants.hash, CARD)
+    return settings
 
 
 @dataclass
@@ -192,6 +200,20 @@ class World:
     def wait(self, seconds: int) -> None:
         """Chain time passes."""
         self.devnet.mine_at(self.now + seconds)
+
+    def register(
+        self, name: str, zone: str, criticality: int, protected: bool = False, pool: str = ""
+    ) -> None:
+        """An asset, by governance."""
+        self.govern("setAssets", [(name, zone, pool, criticality, protected)])
+
+    def rule(self, kind: Kind, criticality: int, **changes: Any) -> None:
+        """Changes a rule, by governance."""
+        rule = replace(self.ledger().rules[kind, criticality], **changes)
+        self.govern("setRule", int(kind), criticality, astuple(rule))
+
+    def activate(self, model: bytes) -> None:
+        activate_model(self.settings, model, CARD)
 
     def govern(self, function: str, *args: Any) -> None:
         """A change of the rules by the governor, after its delay."""
@@ -279,12 +301,77 @@ class World:
     def propose_approved(self, *args: Any, **kwargs: Any) -> Proposal:
         """The same in one transaction."""
         proposal = self.proposal(*args, **kwargs)
-        ledger = self.ledger()
-        words = ledger.words_of(proposal.kind, proposal.target)
-        message = decision_message("Approval", proposal, words, ledger.domain)
-        signatures = [sign(self.key(name), message) for name in OPERATORS[:2]]
-        self.gate("agent").propose_approved(proposal, signatures)
+        signed = [self.signature("Approval", proposal, name) for name in OPERATORS[:2]]
+        self.gate("agent").propose_approved(proposal, [signature for _, signature in signed])
         return proposal
+
+    def state(self, proposal: Proposal, outcome: int = 0, digest: bytes = bytes(32)) -> Receipt:
+        """The enforcer's receipt of an order."""
+        start = self.id(proposal)[:20]
+        who = self.address("enforcer")
+        receipt = Receipt(start, proposal.target, who, outcome, digest)
+        gate = self.gate("enforcer")
+        gate.file_receipt(proposal.kind, proposal.target, start, outcome, digest)
+        return receipt
+
+    # ------------------------------------------------------------ batches, models, pauses
+
+    def batch(self, kind: Kind, *targets: str, ttl: int = 600, criticality: int = 1) -> Batch:
+        """Of assets: all of one zone and criticality."""
+        one = self.proposal(kind, targets[0], ttl)
+        ledger = self.ledger()
+        zone, packed = bytes(32), sorted(target_key(kind, t) for t in targets)
+        numbers = [int.from_bytes(key) for key in packed]
+        if kind is Kind.ISOLATE:
+            pages: dict[int, int] = {}
+            for key in packed:
+                asset = ledger.assets[key]
+                zone = name_key(asset.zone)
+                page = asset.place // PAGE
+                pages[page] = pages.get(page, 0) | 1 << asset.place % PAGE
+            numbers = [page << PAGE | bits for page, bits in sorted(pages.items())]
+        return Batch(
+            kind,
+            zone,
+            criticality,
+            tuple(numbers),
+            ttl,
+            one.model,
+            one.evidence,
+            one.deadline,
+            one.agent,
+            one.nonce,
+        )
+
+    def batch_names(self, batch: Batch) -> list[list[bytes]]:
+        """What the gate needs beside a batch of pages."""
+        if batch.kind is not Kind.ISOLATE:
+            return []
+        ledger = self.ledger()
+        return [page_words(ledger.keys_on(page), bits) for page, bits in ledger.bits_of(batch)]
+
+    def order_batch(self, batch: Batch, *names: str) -> Batch:
+        """Signed by two operators, or by these."""
+        ledger = self.ledger()
+        words = ledger.names_of(batch), ledger.zone_of(batch)
+        message = batch_message("BatchApproval", batch, *words, ledger.domain)
+        signatures = [sign(self.key(name), message) for name in names or OPERATORS[:2]]
+        self.gate("agent").order_batch(batch, self.batch_names(batch), signatures)
+        return batch
+
+    def release_batch(self, batch: Batch, *names: str) -> None:
+        ledger = self.ledger()
+        words = ledger.names_of(batch), ledger.zone_of(batch)
+        message = batch_message("BatchRelease", batch, *words, ledger.domain)
+        people = [self.key(name) for name in names or OPERATORS[:2]]
+        signatures = [(str(k.address), sign(k, message)) for k in people]
+        self.gate("relayer").release_batch(batch, self.batch_names(batch), signatures)
+
+    def resume(self, *names: str) -> None:
+        ledger = self.ledger()
+        message = resume_message(ledger.pauses, ledger.domain)
+        people = [self.key(name) for name in names or OPERATORS[:2]]
+        self.gate("relayer").resume([(str(k.address), sign(k, message)) for k in people])
 
     def slip(self, decision: Decision, proposal: Proposal, name: str) -> Slip:
         address, signature = self.signature(decision, proposal, name)
@@ -314,6 +401,59 @@ class World:
         signatures = [(str(k.address), sign(k, message)) for k in signers]
         self.gate("relayer").grant_lease(lease, signatures)
         return lease
+
+    def pair(self) -> Batch:
+        """A batch of two assets of one page, not sent."""
+        self.register("web-2", "dmz", 1)
+        ledger = self.ledger()
+        page = ledger.page_of(ledger.assets[name_key("web-2")])
+        self.gate("stranger").seal_page(*page, ledger.keys_on(page))
+        return self.batch(Kind.ISOLATE, "web", "web-2")
+
+    def pair_but(self, name: str, ttl: int = 60) -> Batch:
+        """A batch of one of the two, on the same page."""
+        self.pair()
+        return self.batch(Kind.ISOLATE, name, ttl=ttl)
+
+    def everything(self, evidence: bytes = bytes(32), readback: bytes = bytes(32)) -> Proposal:
+        """A bit of all that can happen; ends with an order by two signatures and its receipt."""
+        give = {"evidence": evidence}
+        self.lease()
+        leased = self.propose(Kind.BLOCK, "203.0.113.9", ttl=60, **give)
+        self.vote("Rejection", self.propose(target="db", **give), *OPERATORS[:2])
+        self.gate("guardian").veto(self.propose(target="desk", **give))
+        direct = self.propose(Kind.REVOKE, "ssh:SHA256:alice", **give)
+        for name in OPERATORS:
+            self.gate(name).approve(direct)
+        self.gate("operator-1").withdraw(direct)
+        self.gate("stranger").execute(direct)
+        self.vote("Release", direct, *OPERATORS[:2])
+        self.gate("guardian").end_lease(self.address("agent"))
+        self.gate("guardian").pause()
+        self.resume()
+        batch = self.order_batch(replace(self.pair(), evidence=evidence))
+        self.wait(300)
+        self.gate("relayer").report_missing_batch(batch, 0)
+        tree = Tree([self._receipt(batch, readback), self._receipt(batch, readback, 1)])
+        self.gate("enforcer").file_receipts(tree.root, 2)
+        shown = self._receipt(batch, readback)
+        proof = tree.proof(shown)
+        self.gate("relayer").show_page_receipt(batch, shown, tree.root, proof)
+        self.release_batch(batch)
+        self.gate("relayer").settle(Kind.BLOCK, [leased.target])
+        short = self.order_batch(replace(self.pair(), evidence=evidence, ttl=10))
+        self.wait(10)
+        self.gate("relayer").settle_pages(short.zone, short.criticality, [0])
+        self.propose_approved(Kind.BLOCK, "203.0.113.7", **give)
+        self.gate("guardian").deactivate_model(Wants.hash)
+        self.activate(Wants.hash)
+        order = self.order(**give)
+        self.state(order, 0, readback)
+        return order
+
+    def _receipt(self, batch: Batch, digest: bytes, outcome: int = 0) -> Receipt:
+        start, target = batch.id(self.gate().domain)[:20], batch.targets[0].to_bytes(32)
+        return Receipt(start, target, self.address("enforcer"), outcome, digest)
 
     # ------------------------------------------------------------ the responder
 
