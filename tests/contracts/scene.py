@@ -221,7 +221,7 @@ class Gate:
     def last(self) -> Emitted:
         return self.contract.events[-1]
 
-    def told(self, name: str, **args: Any) -> None:
+    def told(self, name: str, /, **args: Any) -> None:
         """Asserts that the last event is this one, with exactly these arguments."""
         assert (self.last.name, self.last.args) == (name, {k: plain(v) for k, v in args.items()})
 
