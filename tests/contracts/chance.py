@@ -10,7 +10,7 @@ from policies.guardrails import Limits, Rule, Target, ZoneRule
 from responder.chain.proposal import name_key
 
 ZONES, POOLS = ("dmz", "office", "core"), ("dns", "directory")
-HOSTS = tuple(f"host-{i}" for i in range(14))
+HOSTS = tuple(f"host-{i}" for i in range(10))
 KEYS = tuple(f"ssh:{i}" for i in range(6))
 ADDRESSES = ("203.0.113.1", "203.0.113.1/32", "::ffff:203.0.113.1", "203.0.113.2", "2001:db8:9::1")
 MALFORMED = {  # text that is no canonical network: the key that a careless client would send
@@ -18,6 +18,7 @@ MALFORMED = {  # text that is no canonical network: the key that a careless clie
     "2001:db8::1/64": 6 << 136 | 64 << 128 | 0x20010DB8 << 96 | 1,
     "not a network": 7 << 136,
 }
+TTLS = (0, 1, 59, 60, 61, 600, 601, 3600, 3601, 2**32 - 1)
 WEEK = 7 * 86400
 
 
@@ -35,20 +36,18 @@ class Site:
 
     def copy(self) -> Site:
         tables = (self.zones, self.pools, self.assets, self.credentials)
-        return Site(
-            dict(self.rules), self.limits, *(dict(t) for t in tables), list(self.networks)
-        )
+        return Site(dict(self.rules), self.limits, *(dict(t) for t in tables), list(self.networks))
 
 
 def a_site(rng: random.Random, now: int) -> Site:
     cells = ((kind, criticality) for kind in Kind for criticality in range(4))
     return Site(
-        rules={cell: a_rule(rng) for cell in cells if rng.random() < 0.9},
+        rules={cell: a_rule(rng) for cell in cells if rng.random() < 0.95},
         limits=Limits(3600, 900, 86400, 120, 2, 1, 2),
         zones={name: a_zone(rng, now) for name in ZONES},
         pools={name: rng.randrange(3) for name in POOLS},
-        assets={name: an_asset(rng) for name in HOSTS if rng.random() < 0.9},
-        credentials={name: a_credential(rng) for name in KEYS if rng.random() < 0.9},
+        assets={name: an_asset(rng) for name in HOSTS if rng.random() < 0.95},
+        credentials={name: a_credential(rng) for name in KEYS if rng.random() < 0.95},
         networks=["198.51.100.0/24", "2001:db8:1::/48"],
     )
 
@@ -56,24 +55,24 @@ def a_site(rng: random.Random, now: int) -> Site:
 def a_rule(rng: random.Random) -> Rule:
     if rng.random() < 0.05:
         return Rule(allowed=False)
-    delay = rng.choice((0, 0, 0, 1, 60, 600))
+    delay = rng.choice((0, 0, 0, 0, 0, 1, 60, 600))
     return Rule(
         allowed=True,
         leasable=not delay and rng.random() < 0.8,
-        quorum=rng.randint(1, 3),
-        groups=rng.choice((0, 0, 0, 1, 2, 3, 4, 8)),
+        quorum=rng.choice((1, 1, 2, 3)),
+        groups=rng.choice((0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 8)),
         delay=delay,
         max_ttl=rng.choice((60, 600, 3600)),
-        budget=rng.choice((1, 2, 4, 50)),
-        live=rng.choice((1, 2, 3, 50)),
+        budget=rng.choice((1, 2, 4, 9, 9)),
+        live=rng.choice((1, 2, 3, 9, 9)),
     )
 
 
 def a_zone(rng: random.Random, now: int) -> ZoneRule:
     """Often frozen or in its change window, or about to be."""
-    frozen = now + rng.choice((-600, 0, 1, 60, 3600)) if rng.random() < 0.3 else 0
+    frozen = now + rng.choice((-600, -600, 0, 1, 60)) if rng.random() < 0.4 else 0
     return ZoneRule(
-        share=rng.choice((1, 20, 34, 50, 100, 100)),
+        share=rng.choice((1, 34, 50, 67, 100, 100)),
         extra=rng.randrange(3),
         frozen_from=frozen,
         frozen_until=frozen + rng.choice((0, 1, 60, 660, 7200)) if frozen else 0,
@@ -110,8 +109,9 @@ def a_network(rng: random.Random) -> str:
 
 
 def an_action(rng: random.Random) -> Action:
+    """Mostly one that little stands in the way of, so that there is something to count."""
     kind = rng.choice((Kind.BLOCK, Kind.ISOLATE, Kind.ISOLATE, Kind.REVOKE))
-    ttl = rng.choice((60, 60, 60, 60, 0, 1, 59, 61, 600, 601, 3600, 3601, 2**32 - 1))
+    ttl = 60 if rng.random() < 0.85 else rng.choice(TTLS)
     return Action(kind, _a_target(rng, kind), ttl)
 
 
@@ -122,11 +122,8 @@ def key_of(action: Action) -> bytes:
 
 
 def _a_target(rng: random.Random, kind: Kind) -> str:
-    if kind is Kind.ISOLATE:
-        return rng.choice((*HOSTS, "unknown"))
-    if kind is Kind.REVOKE:
-        return rng.choice((*KEYS, "unknown"))
-    chance = rng.random()
-    if chance < 0.05:
-        return rng.choice(tuple(MALFORMED))
-    return rng.choice(ADDRESSES) if chance < 0.6 else a_network(rng)
+    if rng.random() < 0.03:
+        return rng.choice(tuple(MALFORMED)) if kind is Kind.BLOCK else "unknown"
+    if kind is Kind.BLOCK:
+        return rng.choice(ADDRESSES) if rng.random() < 0.7 else a_network(rng)
+    return rng.choice(HOSTS if kind is Kind.ISOLATE else KEYS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from functools import cache
 from itertools import count
 from typing import Any
@@ -17,6 +17,7 @@ from batching import make_batch, names_of, seal, texts_of
 from chance import Site, key_of
 from eth_account.messages import SignableMessage
 from eth_account.signers.local import LocalAccount
+from eth_keys.datatypes import PrivateKey
 from evm import Reverted
 from scene import AGENT, GUARDIAN, MODEL, OPERATOR, Gate, People, account, asset_entry, make_gate
 
@@ -30,6 +31,7 @@ from responder.chain.proposal import (
     compact,
     decision_message,
     lease_message,
+    message_digest,
     name_key,
     network_text,
     resume_message,
@@ -38,10 +40,10 @@ from responder.chain.proposal import Lease as SignedLease
 
 OTHER_MODEL = b"\x0a" * 32
 AGENTS = (account("agent"), account("second agent"))
-GROUPS = (0, 0, 1, 2)  # of the operators at first
+GROUPS = (0, 0, 1, 2)  # of the operators; who comes back soon has his seat again
 CELLS = tuple((kind, criticality) for kind in Kind for criticality in range(4))
 Key = tuple[Kind, str]
-Seat = tuple[int, int]  # an operator, and how often he left: who comes back has another seat
+PAGE = 32  # places; the tests stay on the first page of each zone and criticality
 Cell = tuple[str, int]  # zone and criticality of a page
 
 
@@ -51,7 +53,7 @@ class Waiting:
 
     proposal: Proposal
     action: Action
-    approvals: set[Seat] = field(default_factory=set)
+    approvals: set[int] = field(default_factory=set)  # operators
     approved_at: int = 0
 
 
@@ -76,9 +78,8 @@ class Pair:
         self._mark = evm.snapshot()
         self.gate.nonces = count()
         self.site = self._first.copy()
-        self.groups: list[int | None] = list(GROUPS)
-        self._left = [0] * len(GROUPS)
-        self.leases: dict[str, tuple[Lease, set[Seat]]] = {}
+        self.operators = set(range(len(GROUPS)))  # those of now
+        self.leases: dict[str, tuple[Lease, set[int]]] = {}  # and who signed them
         self.waiting: list[Waiting] = []
         self.orders: dict[Key, tuple[Proposal | None, int]] = {}  # the last ones, and their ends
         self.pages: dict[Cell, tuple[set[str], int]] = {}  # what batches isolate, and until when
@@ -94,10 +95,6 @@ class Pair:
     def mirror(self) -> Guardrails:
         """Of the first agent; what is live is the same in both."""
         return self.mirrors[AGENTS[0].address]
-
-    def current(self) -> set[Seat]:
-        """Seats of the operators of now."""
-        return {(i, left) for i, left in enumerate(self._left) if self.groups[i] is not None}
 
     def find(self, kind: Kind, name: str) -> tuple[Target, Rule]:
         """A target that is registered, and the rule for it."""
@@ -130,6 +127,7 @@ class Pair:
             assert refused == ("GateRefused", (said.reason,)), action
         elif said.tier is Tier.LEASE:
             assert (refused, told.name) == (None, "Ordered"), (refused, action)
+            assert _key(action) in self.mirrors[agent.address].counted
             self._ordered(action, proposal, told.args["until"])
         else:
             assert (refused, told.name) == (None, "Proposed"), (refused, action)
@@ -141,7 +139,7 @@ class Pair:
         """All at once."""
         for i in operators:
             self.gate.send("approve", waiting.proposal.abi(), sender=self.people.operators[i])
-            waiting.approvals.add((i, self._left[i]))
+            waiting.approvals.add(i)
         waiting.approved_at = self.now
 
     def execute(self, waiting: Waiting) -> None:
@@ -158,10 +156,10 @@ class Pair:
         verdict = self.mirror.execution(waiting.action, self.now)
         if verdict.tier is Tier.REFUSED:
             return "GateRefused", (verdict.reason,)
-        seats = waiting.approvals & self.current()
-        if len(seats) < verdict.approvals:
-            return "GateQuorumNotMet", (len(seats), verdict.approvals)
-        there = {self.groups[i] for i, _ in seats}
+        by = waiting.approvals & self.operators
+        if len(by) < verdict.approvals:
+            return "GateQuorumNotMet", (len(by), verdict.approvals)
+        there = {GROUPS[i] for i in by}
         wanted = self.find(waiting.action.kind, waiting.action.target)[1].groups
         missing = sum(1 << g for g in range(4) if wanted >> g & 1 and g not in there)
         if missing:
@@ -181,7 +179,7 @@ class Pair:
 
     def settle(self, key: Key) -> None:
         kind, name = key
-        target = network_key(name).to_bytes(32) if kind is Kind.BLOCK else name_key(name)
+        target = _packed(name) if kind is Kind.BLOCK else name_key(name)
         self.gate.send("settle", int(kind), [target], sender=self.people.stranger)
         self._uncount(key)
 
@@ -204,7 +202,7 @@ class Pair:
         message = batch_message(
             "BatchApproval", batch, texts_of(self.gate, batch), zone, self.gate.domain
         )
-        signers = min(rule.quorum + 1, len(self.current()))
+        signers = min(rule.quorum + 1, len(self.operators))
         halves = [compact(s) for _, s in self._signed(message, signers)]
         values = (batch.abi(), names_of(self.gate, batch), halves)
         refused = self._try("orderBatch", *values, sender=AGENTS[0])
@@ -273,12 +271,10 @@ class Pair:
             _take_over(self.mirrors[agent], before, self.now)
         self._renew_leases()
 
-    def seat(self, operator: int, group: int | None) -> None:
-        """Makes him an operator of this group, or none."""
-        roles = 0 if group is None else OPERATOR
-        self._left[operator] += self.groups[operator] not in (None, group)
-        self.groups[operator] = group
-        self.govern("setRoles", self.people.operators[operator].address, roles, group or 0)
+    def set_operator(self, i: int, active: bool) -> None:
+        self.operators = self.operators | {i} if active else self.operators - {i}
+        roles, group = (OPERATOR, GROUPS[i]) if active else (0, 0)
+        self.govern("setRoles", self.people.operators[i].address, roles, group)
 
     # ------------------------------------------------------------ internals
 
@@ -293,19 +289,19 @@ class Pair:
         return None
 
     def _signed(self, message: SignableMessage, signers: int) -> list[tuple[str, bytes]]:
-        people = [self.people.operators[i] for i, _ in sorted(self.current())[:signers]]
-        return [(someone.address, _signature(someone.key, message)) for someone in people]
+        people = [self.people.operators[i] for i in sorted(self.operators)[:signers]]
+        return [(someone.address, _signature(someone, message)) for someone in people]
 
     def _send_signed(
         self, function: str, *args: Any, message: SignableMessage, signers: int
-    ) -> set[Seat]:
+    ) -> set[int]:
         signatures = self._signed(message, signers)
         self.gate.send(function, *args, signatures, sender=self.people.stranger)
-        return set(sorted(self.current())[:signers])
+        return set(sorted(self.operators)[:signers])
 
     def _words(self, kind: Kind, name: str) -> Words:
         target = self.find(kind, name)[0]
-        text = network_text(network_key(name).to_bytes(32)) if kind is Kind.BLOCK else name
+        text = network_text(_packed(name)) if kind is Kind.BLOCK else name
         return Words(text, target.zone, target.criticality)
 
     def _ordered(self, action: Action, proposal: Proposal | None, until: int) -> None:
@@ -325,7 +321,7 @@ class Pair:
         """A lease lasts while enough of those who signed it are operators."""
         for agent, mirror in self.mirrors.items():
             lease, signers = self.leases.get(agent, (None, set()))
-            lasts = len(signers & self.current()) >= self.site.limits.lease_quorum
+            lasts = len(signers & self.operators) >= self.site.limits.lease_quorum
             mirror.lease = lease if lasts else None
 
     def _note(self, what: str, action: Action, verdict: Verdict) -> None:
@@ -345,8 +341,51 @@ def _key(action: Action) -> Key:
 
 
 @cache
-def _signature(key: bytes, message: SignableMessage) -> bytes:
-    return bytes(LocalAccount_from(key).sign_message(message).signature)
+def _signature(signer: LocalAccount, message: SignableMessage) -> bytes:
+    """As `sign_message`, which would work out the public key anew each time."""
+    made = _private(signer).sign_msg_hash(message_digest(message)).to_bytes()
+    return made[:64] + bytes([27 + made[64]])
+
+
+@cache
+def _private(signer: LocalAccount) -> PrivateKey:
+    return PrivateKey(bytes(signer.key))
+
+
+def _set_up(gate: Gate, site: Site) -> None:
+    people = gate.people
+    gate.govern("setLimits", astuple(site.limits))
+    for agent in AGENTS:
+        gate.govern("setRoles", agent.address, AGENT, 0)
+    for operator, group in zip(people.operators, GROUPS, strict=True):
+        gate.govern("setRoles", operator.address, OPERATOR, group)
+    gate.govern("setRoles", people.guardian.address, GUARDIAN, 0)
+    for (kind, criticality), rule in site.rules.items():
+        gate.govern("setRule", int(kind), criticality, astuple(rule))
+    for name, zone in site.zones.items():
+        gate.govern("setZone", name, astuple(zone))
+    for name, keep in site.pools.items():
+        gate.govern("setPool", name, keep)
+    gate.govern("setAssets", [asset_of(name, asset) for name, asset in site.assets.items()])
+    keys = [credential_of(name, key) for name, key in site.credentials.items()]
+    gate.govern("setCredentials", keys)
+    gate.govern("setProtectedNetworks", [_packed(n) for n in site.networks], True)
+    for model in (MODEL, OTHER_MODEL):
+        gate.activate(model)
+
+
+def asset_of(name: str, asset: Target) -> tuple[Any, ...]:
+    """IRegistry.AssetEntry."""
+    return asset_entry(name, asset.zone, asset.criticality, asset.protected, asset.pool)
+
+
+def credential_of(name: str, credential: Target) -> tuple[Any, ...]:
+    """IRegistry.CredentialEntry."""
+    return (name, "ops", credential.criticality, credential.protected)
+
+
+def _packed(network: str) -> bytes:
+    return network_key(network).to_bytes(32)
 
 
 def _mirror(site: Site) -> Guardrails:
