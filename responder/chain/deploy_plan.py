@@ -9,6 +9,7 @@ from typing import Any, Literal
 from policies.actions import Kind, network_key
 from policies.guardrails import Rule
 from responder.chain.deploy_config import DeployConfig
+from responder.chain.deploy_words import MANAGER_ROLES, call_words
 from responder.chain.proposal import PAGE, name_key
 from responder.chain.registry import AssetEntry, CredentialEntry, Registry, Scope
 from responder.errors import Permanent
@@ -43,7 +44,11 @@ class Step:
     args: tuple[Any, ...]
 
     def __str__(self) -> str:
-        return f"{self.function}({', '.join(_text(value) for value in self.args)})"
+        """What it does, in words."""
+        if self.function == "setTargetFunctionRole":
+            functions, role = self.args
+            return f"{self.function} roleId={MANAGER_ROLES[role]}: {', '.join(functions)}"
+        return call_words(self.function, self.args)
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,8 @@ def _rule_steps(config: DeployConfig, there: Registry) -> Iterator[Step]:
 
 def _people_steps(config: DeployConfig, there: Registry) -> Iterator[Step]:
     # Whom the file no longer names loses its roles first.
-    for account in sorted(there.roles.keys() | config.roles.keys(), key=config.roles.__contains__):
+    accounts = sorted(there.roles.keys() | config.roles.keys())
+    for account in sorted(accounts, key=config.roles.__contains__):
         roles = config.roles.get(account, (0, 0))
         group = there.group_of(account) if account in there.seats else 0
         if roles != (there.roles.get(account, 0), group):
@@ -199,11 +205,3 @@ def _governance_steps(config: DeployConfig, state: State, sender: str) -> Iterat
 def _bulk(function: str, entries: Sequence[Any], *args: Any) -> Iterator[Step]:
     for start in range(0, len(entries), _CHUNK):
         yield Step("gate", function, (tuple(entries[start : start + _CHUNK]), *args))
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return "0x" + value.hex()
-    if isinstance(value, tuple):
-        return f"({', '.join(_text(part) for part in value)})"
-    return repr(value) if isinstance(value, str) and not value.startswith("0x") else str(value)

@@ -14,13 +14,18 @@ A run that was interrupted is simply repeated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from eth_abi.exceptions import DecodingError
 from eth_utils.abi import function_abi_to_4byte_selector
+from hexbytes import HexBytes
 from web3 import Web3
 from web3.contract import Contract
+from web3.exceptions import Web3Exception
+from web3.types import EventData
 
 from responder.chain.client import GateClient
 from responder.chain.deploy_config import DeployConfig, load_config
@@ -33,6 +38,7 @@ from responder.chain.deploy_plan import (
     plan,
     seals,
 )
+from responder.chain.deploy_words import call_words
 from responder.chain.events import Event
 from responder.chain.ledger import Ledger
 from responder.chain.manifest import Manifest, check, contracts, create
@@ -50,6 +56,7 @@ __all__ = [
     "load_config",
     "plan",
     "read_state",
+    "scheduled",
 ]
 
 _GAS, _GAS_ENTRY = 700_000, 120_000  # limits; names of any length fit
@@ -209,18 +216,47 @@ def _selector(contract: Contract, name: str) -> bytes:
 
 def _members(manager: Contract, manifest: Manifest) -> dict[tuple[int, str], int]:
     """Of the two roles, by the log; delays as the manager says."""
-    latest = manager.w3.eth.block_number
-    granted: set[tuple[int, str]] = set()
-    for first in range(manifest.block, latest + 1, _LOG_RANGE):
-        last = min(first + _LOG_RANGE - 1, latest)
-        found = manager.events.RoleGranted.get_logs(from_block=first, to_block=last)
-        granted.update((log["args"]["roleId"], log["args"]["account"]) for log in found)
+    granted = {
+        (log["args"]["roleId"], log["args"]["account"])
+        for log in _logs(manager, "RoleGranted", manifest)
+    }
     delays = {
         (role, account): _member_delay(manager, role, account)
         for role, account in granted
         if role in (ADMIN_ROLE, GOVERNOR_ROLE)
     }
     return {member: delay for member, delay in delays.items() if delay is not None}
+
+
+def _logs(contract: Contract, event: str, manifest: Manifest) -> Iterator[EventData]:
+    latest = contract.w3.eth.block_number
+    for first in range(manifest.block, latest + 1, _LOG_RANGE):
+        last = min(first + _LOG_RANGE - 1, latest)
+        yield from contract.events[event].get_logs(from_block=first, to_block=last)
+
+
+def scheduled(w3: Web3, manifest: Manifest) -> list[tuple[int, str, str]]:
+    """What waits for a governor's delay, or may be executed since: due time in Unix seconds, who
+    scheduled it, and the call in words.
+    """
+    on_chain = contracts(w3, manifest)
+    manager, found = on_chain["manager"], {}
+    for log in _logs(manager, "OperationScheduled", manifest):
+        call = log["args"]
+        due = manager.functions.getSchedule(call["operationId"]).call()
+        if due:
+            words = _words(on_chain, call["target"], call["data"])
+            found[call["operationId"]] = (int(due), str(call["caller"]), words)
+    return sorted(found.values())
+
+
+def _words(on_chain: Mapping[str, Contract], target: str, data: bytes) -> str:
+    for contract in on_chain.values():
+        if contract.address == target:
+            with suppress(ValueError, LookupError, OverflowError, Web3Exception, DecodingError):
+                function, values = contract.decode_function_input(HexBytes(data))
+                return call_words(function.fn_name, list(values.values()))
+    return f"call of {target} with 0x{data.hex()}"
 
 
 def _member_delay(manager: Contract, role: int, account: str) -> int | None:
