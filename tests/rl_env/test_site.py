@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from policies.actions import Kind
-from policies.guardrails import Tier
+from policies.guardrails import Rule, Tier, ZoneRule
 from policies.inventory import Asset, Inventory
 from policies.picture import Entity, Picture
 from rl_env.containment import Containment, random_guardrails
 from rl_env.network import external_addresses, from_inventory, random_network
-from rl_env.operators import MAX_WAIT, Operators
+from rl_env.operators import MAX_WAIT, Answer, Operators
 from rl_env.sensors import ACTIVITIES, Sensors
 from rl_env.simulate import site
 
@@ -132,6 +132,89 @@ def test_under_a_lease_orders_come_at_once_until_it_is_spent() -> None:
         )
         found = True
     assert found
+
+
+class Prompt(Operators):
+    """Approve everything after a minute."""
+
+    def ask(self, right: bool, quorum: int, now: float) -> Answer:
+        return Answer(now + 60.0, approved=True)
+
+
+def ruled(seed: int = 0, **fields: int) -> tuple[Desk, Containment]:
+    """A desk where one rule holds for all, no lease, and people are prompt."""
+    desk = Desk(seed, leased=False)
+    rule = Rule(allowed=True, **{"quorum": 1, "max_ttl": 86400, "budget": 50, "live": 50} | fields)
+    desk.guardrails.rules = {(kind, c): rule for kind in Kind for c in range(4)}
+    people = Prompt(desk.rng)
+    return desk, Containment(desk.rng, desk.inventory, desk.guardrails, people)
+
+
+def test_an_order_counts_until_it_ends() -> None:
+    desk, box = ruled(live=1)
+    laptops = [Entity(Kind.ISOLATE, f"laptop-{i}") for i in (1, 2)]
+    box.propose(laptops[0], True, NOW)
+    assert box.mask(laptops[1:], NOW)[0]  # what only waits does not count
+    box.advance(NOW + 60)
+    assert desk.guardrails.counted == {(Kind.ISOLATE, "laptop-1")}
+    assert not box.mask(laptops[1:], NOW + 60)[0]
+    assert box.advance(NOW + 60 + 7200) == laptops[:1]
+    assert not desk.guardrails.counted
+    assert box.mask(laptops, NOW + 60 + 7200).all()
+
+
+def test_the_share_of_a_zone_masks_the_rest_of_it() -> None:
+    desk, box = ruled()
+    desk.guardrails.zones = {"office": ZoneRule(share=67)}  # of three laptops
+    laptops = [Entity(Kind.ISOLATE, f"laptop-{i}") for i in (1, 2, 3)]
+    for laptop in laptops[:2]:
+        box.propose(laptop, True, NOW)
+    box.advance(NOW + 60)
+    assert not box.mask(laptops[2:], NOW + 60)[0]
+    assert box.mask([Entity(Kind.ISOLATE, "files")], NOW + 60)[0]
+
+
+def test_a_delay_is_waited_for() -> None:
+    _, box = ruled(delay=240)
+    web = Entity(Kind.ISOLATE, "web")
+    verdict = box.propose(web, True, NOW)
+    assert (verdict.tier, verdict.delay) == (Tier.DELAYED, 240)
+    for minute in range(1, 5):
+        box.advance(NOW + minute * 60)
+        assert box.standings(NOW + minute * 60)[web].pending
+        assert not box.mask([web], NOW + minute * 60)[0]
+    box.advance(NOW + 300)
+    assert box.standings(NOW + 300)[web].ordered
+
+
+def test_a_delay_beyond_the_deadline_lets_it_lapse() -> None:
+    _, box = ruled(delay=int(MAX_WAIT))
+    web = Entity(Kind.ISOLATE, "web")
+    box.propose(web, True, NOW)
+    for minute in range(1, 15):
+        box.advance(NOW + minute * 60)
+    assert box.standings(NOW + 840)[web].pending
+    box.advance(NOW + MAX_WAIT)
+    assert box.standings(NOW + MAX_WAIT)[web].refused
+
+
+def test_what_is_approved_waits_until_the_limits_let_it_through_or_lapses() -> None:
+    desk, box = ruled(live=1)
+    laptops = [Entity(Kind.ISOLATE, f"laptop-{i}") for i in (1, 2)]
+    for laptop in laptops:
+        box.propose(laptop, True, NOW)
+    box.advance(NOW + 60)
+    standing = box.standings(NOW + 60)
+    assert standing[laptops[0]].ordered and standing[laptops[1]].pending
+    desk.guardrails.uncount(Kind.ISOLATE, "laptop-1")  # as if people had released it
+    box.advance(NOW + 120)
+    assert box.standings(NOW + 120)[laptops[1]].ordered
+    _, box = ruled(live=1)
+    for laptop in laptops:
+        box.propose(laptop, True, NOW)
+    for minute in range(1, 16):
+        box.advance(NOW + minute * 60)
+    assert box.standings(NOW + MAX_WAIT)[laptops[1]].refused
 
 
 def test_operators_mostly_see_the_difference_and_tire() -> None:
