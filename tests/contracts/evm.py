@@ -88,6 +88,9 @@ class Evm:
     def fund(self, address: str, wei: int) -> None:
         self._evm.set_balance(address, wei)
 
+    def word(self, address: str, slot: int) -> int:
+        return int(self._evm.storage(address, slot))
+
     def poke(self, address: str, slot: int, value: int) -> None:
         """Writes a word of storage: a state that would take too many calls to reach."""
         self._evm.insert_account_storage(address, slot, value)

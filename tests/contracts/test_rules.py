@@ -1,0 +1,133 @@
+"""The guardrail table and the limits as governance sets them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scene import LIMITS, OPEN, RULE_FIELDS, RULES, Gate, People, asset_entry, refused
+
+from policies.actions import Kind
+
+MONTH = 2_592_000
+
+
+@pytest.fixture
+def limited(bare_gate: Gate) -> Gate:
+    """With limits and a zone, and nothing else."""
+    bare_gate.govern("setLimits", LIMITS)
+    bare_gate.govern("setZone", "dmz", OPEN)
+    return bare_gate
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        (True, True, 64, 15, 0, 2**24 - 1, 4095, 65_535),
+        (True, False, 1, 0, 2**24 - 1, 1, 1, 1),
+        (False, False, 0, 0, 0, 0, 0, 0),
+        (False, False, 64, 15, 5, 6, 4095, 8),
+    ],
+)
+def test_a_rule_reads_back(limited: Gate, rule: tuple[Any, ...]) -> None:
+    limited.govern("setRule", 2, 1, rule)
+    limited.told("RuleSet", kind=2, criticality=1, rule=rule)
+    assert limited.view("ruleOf", 2, 1) == (rule, 0)
+    others = {(k, c) for k in range(3) for c in range(4)} - {(2, 1)}
+    nothing = ((False, False, 0, 0, 0, 0, 0, 0), 0)
+    assert all(limited.view("ruleOf", kind, c) == nothing for kind, c in others)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"quorum": 0},
+        {"quorum": 65},
+        {"groups": 16},
+        {"max_ttl": 0},
+        {"budget": 0},
+        {"budget": 4096},
+        {"live": 0},
+        {"leasable": True, "delay": 1},
+        {"allowed": False, "leasable": True},
+        {"allowed": False, "quorum": 65},
+        {"allowed": False, "groups": 16},
+        {"allowed": False, "budget": 4096},
+    ],
+)
+def test_an_incomplete_rule_is_refused(gate: Gate, change: dict[str, Any]) -> None:
+    rule = dict(zip(RULE_FIELDS, RULES[Kind.REVOKE, 2], strict=True)) | change
+    with refused("RegistryBadRule", 2, 2):
+        gate.govern("setRule", 2, 2, tuple(rule.values()))
+
+
+def test_a_new_rule_keeps_what_counts(gate: Gate) -> None:
+    gate.order(Kind.BLOCK, "203.0.113.9/32")
+    gate.rule(Kind.BLOCK, 0, live=5, quorum=3)
+    assert gate.view("ruleOf", 0, 0)[1] == 1
+    with refused("GateQuorumNotMet", 2, 3):
+        gate.propose_approved(Kind.BLOCK, "203.0.113.9/32")
+
+
+def test_limits_come_before_rules(bare_gate: Gate) -> None:
+    with refused("RegistryBadLimits"):
+        bare_gate.govern("setRule", 0, 0, (True, False, 2, 0, 0, 600, 7, 7))
+
+
+@pytest.mark.parametrize(
+    ("position", "value"), [*((i, 0) for i in range(7)), (1, MONTH + 1), (2, MONTH + 1)]
+)
+def test_no_limit_is_zero_or_beyond_a_seats_rest(
+    bare_gate: Gate, position: int, value: int
+) -> None:
+    limits = list(LIMITS)
+    limits[position] = value
+    with refused("RegistryBadLimits"):
+        bare_gate.govern("setLimits", tuple(limits))
+
+
+@pytest.mark.parametrize("limits", [LIMITS, (2**24 - 1, MONTH, MONTH, 2**24 - 1, 255, 255, 255)])
+def test_limits_read_back(bare_gate: Gate, people: People, limits: tuple[int, ...]) -> None:
+    bare_gate.govern("setLimits", limits)
+    bare_gate.told("LimitsSet", caller=people.governor.address, limits=limits)
+    assert bare_gate.view("limits") == limits
+
+
+@pytest.mark.parametrize("first", ["rules", "limits"])
+def test_the_limits_hold_in_every_cell(limited: Gate, people: People, first: str) -> None:
+    """A cell has a copy of them: whichever comes first, rule or change of limits."""
+    gate = limited
+    gate.govern("setRoles", people.agent.address, 1, 0)
+    for operator in people.operators:
+        gate.govern("setRoles", operator.address, 2, 0)
+    steps = {
+        "rules": set_all_rules,
+        "limits": lambda g: g.govern("setLimits", (60, 30, *LIMITS[2:])),
+    }
+    for name in sorted(steps, key=lambda name: name != first):
+        steps[name](gate)
+    gate.activate(b"\x01" * 32)
+    gate.govern("setAssets", [asset_entry(f"a{c}", "dmz", c, False) for c in range(4)])
+    gate.govern("setCredentials", [(f"c{c}", "ops", c, False) for c in range(4)])
+    networks = ("1.2.3.4/32", "1.2.3.0/24", "1.2.0.0/16", "1.0.0.0/8")
+    now = gate.evm.now
+    for kind, form in ((0, None), (1, "a{}"), (2, "c{}")):
+        for name in [form.format(c) for c in range(4)] if form else networks:
+            with refused("GateBadDeadline", now + 31, now + 1, now + 30):
+                gate.propose(Kind(kind), name, deadline=now + 31)
+            gate.execute(gate.propose(Kind(kind), name, deadline=now + 30))
+
+
+def set_all_rules(gate: Gate) -> None:
+    for kind in range(3):
+        for criticality in range(4):
+            gate.govern("setRule", kind, criticality, (True, False, 2, 0, 0, 3600, 100, 100))
+
+
+def test_a_changed_window_counts_anew(gate: Gate) -> None:
+    for _ in range(3):
+        gate.propose(Kind.ISOLATE, "files")
+    with refused("GateRefused", 10):
+        gate.propose(Kind.ISOLATE, "files")
+    gate.govern("setLimits", (7200, *LIMITS[1:]))
+    gate.propose(Kind.ISOLATE, "files")
