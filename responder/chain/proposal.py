@@ -5,12 +5,13 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 from eth_abi.abi import encode
-from eth_account import Account
 from eth_account.messages import SignableMessage, encode_typed_data
 from eth_keys.constants import SECPK1_N
+from eth_keys.datatypes import Signature
 from eth_utils.crypto import keccak
 
 from policies.actions import Kind, network_key
@@ -325,8 +326,15 @@ def signer_of(message: SignableMessage, signature: bytes) -> str | None:
         return None
     if int.from_bytes(signature[32:64]) > SECPK1_N // 2:
         return None
+    return _recover(message_digest(message), signature)
+
+
+@lru_cache(maxsize=4096)  # ledger, audit and views look at the same signatures
+def _recover(digest: bytes, signature: bytes) -> str | None:
+    r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:64])
     try:
-        return str(Account.recover_message(message, signature=signature))
+        made = Signature(vrs=(signature[64] - 27, r, s))
+        return str(made.recover_public_key_from_msg_hash(digest).to_checksum_address())
     except Exception:  # eth_keys raises many kinds on malformed points; all mean no one
         return None
 

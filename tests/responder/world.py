@@ -45,6 +45,7 @@ from responder.chain.proposal import (
 from responder.chain.records import Case, Status
 from responder.clock import Clock
 from responder.enforcers.dryrun import DryRunEnforcer
+from responder.evidence import EvidenceStore
 from responder.loop import Clients, Responder
 from responder.settings import FeedSettings, Settings
 from responder.site import OPERATORS, activate_model, client, prepare
@@ -205,6 +206,8 @@ class World:
         self, name: str, zone: str, criticality: int, protected: bool = False, pool: str = ""
     ) -> None:
         """An asset, by governance."""
+        if name_key(zone) not in self.ledger().zones:
+            self.govern("setZone", zone, (100, 0, 0, 0, 0, 0))
         self.govern("setAssets", [(name, zone, pool, criticality, protected)])
 
     def rule(self, kind: Kind, criticality: int, **changes: Any) -> None:
@@ -434,11 +437,11 @@ class World:
         batch = self.order_batch(replace(self.pair(), evidence=evidence))
         self.wait(300)
         self.gate("relayer").report_missing_batch(batch, 0)
-        tree = Tree([self._receipt(batch, readback), self._receipt(batch, readback, 1)])
-        self.gate("enforcer").file_receipts(tree.root, 2)
-        shown = self._receipt(batch, readback)
-        proof = tree.proof(shown)
-        self.gate("relayer").show_page_receipt(batch, shown, tree.root, proof)
+        shown, other = (self._receipt(batch, readback, outcome) for outcome in (0, 1))
+        root = EvidenceStore(self.settings.evidence).put_receipts([shown, other])
+        self.gate("enforcer").file_receipts(root, 2)
+        proof = Tree([shown, other]).proof(shown)
+        self.gate("relayer").show_page_receipt(batch, shown, root, proof)
         self.release_batch(batch)
         self.gate("relayer").settle(Kind.BLOCK, [leased.target])
         short = self.order_batch(replace(self.pair(), evidence=evidence, ttl=10))
