@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import astuple, replace
 
 import chance
-from batching import bits, roster
+from batching import PAGE, bits, roster
 from eth_account.signers.local import LocalAccount
-from mirrored import AGENTS, GROUPS, OTHER_MODEL, PAGE, Pair, asset_of, credential_of
+from mirrored import AGENTS, GROUPS, OTHER_MODEL, Pair, asset_of, credential_of
 from scene import MODEL
 
 from policies.actions import Action, Kind, canonical_network, network_key

@@ -43,8 +43,7 @@ AGENTS = (account("agent"), account("second agent"))
 GROUPS = (0, 0, 1, 2)  # of the operators; who comes back soon has his seat again
 CELLS = tuple((kind, criticality) for kind in Kind for criticality in range(4))
 Key = tuple[Kind, str]
-PAGE = 32  # places; the tests stay on the first page of each zone and criticality
-Cell = tuple[str, int]  # zone and criticality of a page
+Cell = tuple[str, int]  # zone and criticality of a page, always the first
 
 
 @dataclass
