@@ -35,8 +35,10 @@ abstract contract Access is Registry {
     /// @dev See `IRegistry`.
     function isAuthorized(bytes32 credential, bytes32 resource) public view returns (bool) {
         if (!_targets[uint8(Kind.REVOKE)][credential].has(KNOWN)) return false;
+        bytes32 asset = _resources[resource];
+        if (!_targets[uint8(Kind.ISOLATE)][asset].has(KNOWN)) return false;
         bool granted = block.timestamp < _grants[_principals[credential]][resource];
-        return granted && !isRevoked(credential) && !isIsolated(_resources[resource]);
+        return granted && !isRevoked(credential) && !isIsolated(asset);
     }
 
     /// @dev See `IRegistry`.

@@ -40,7 +40,7 @@ abstract contract Batches is Orders {
         id = batchIdOf(batch);
         _collectCompact(id, _batchDigest(BATCH_APPROVAL, id, batch, names), signatures, look);
         if (batch.kind == Kind.ISOLATE) _orderPages(id, batch, look);
-        else _orderEach(id, batch);
+        else _orderEach(id, batch, look);
         _tell(IGate.BatchOrdered.selector, id, abi.encode(batch, signatures));
     }
 
@@ -169,15 +169,22 @@ abstract contract Batches is Orders {
         }
     }
 
-    function _orderEach(bytes32 id, IGate.Batch calldata batch) private {
-        for (uint256 i = 0; i < batch.targets.length; ++i) {
-            bytes32 target = bytes32(batch.targets[i]);
-            Look memory look = _look(batch.kind, target);
-            Reason reason = _refusal(batch.kind, target, batch.ttl, look);
+    function _orderEach(bytes32 id, IGate.Batch calldata batch, Look memory look) private {
+        (Kind kind, uint256[] calldata targets) = (batch.kind, batch.targets);
+        uint256 end = block.timestamp + batch.ttl;
+        uint256 live = look.cell.live();
+        for (uint256 i = 0; i < targets.length; ++i) {
+            bytes32 key = bytes32(targets[i]);
+            Target target = _targets[uint8(kind)][key];
+            Reason reason = _targetRefusal(kind, key, target);
             if (reason != Reason.NONE) revert IGate.GateRefused(reason);
-            if (look.criticality != batch.criticality) revert IGate.GateBadBatch();
-            _order(id, batch.kind, target, batch.ttl, look);
+            if (_criticalityOf(kind, key, target) != batch.criticality) revert IGate.GateBadBatch();
+            if (!target.has(COUNTED)) ++live;
+            uint256 until = target.until() > end ? target.until() : end;
+            _targets[uint8(kind)][key] = target.without(RECEIPTED | MISSED).with(COUNTED).withOrder(until, id);
+            if (kind == Kind.BLOCK) _noteLength(key);
         }
+        _countLive(batch, look, live);
     }
 
     function _orderPages(bytes32 id, IGate.Batch calldata batch, Look memory look) private {
@@ -202,14 +209,15 @@ abstract contract Batches is Orders {
 
     /// @param before of the assets on these pages that counted already
     function _countPages(IGate.Batch calldata batch, Look memory look, uint256 before, uint256 count) private {
-        uint256 live = look.cell.live() + count - before;
         uint256 isolated = look.zone.isolated() + count - before;
-        if (count > before) {
-            if (live > look.cell.maxLive()) revert IGate.GateRefused(Reason.LIVE_LIMIT);
-            if (_isOverShare(look.zone, isolated)) revert IGate.GateRefused(Reason.ZONE_SHARE);
-        }
-        _cells[uint8(batch.kind)][batch.criticality] = look.cell.withLive(live);
+        _countLive(batch, look, look.cell.live() + count - before);
+        if (count > before && _isOverShare(look.zone, isolated)) revert IGate.GateRefused(Reason.ZONE_SHARE);
         _zones[look.target.zone()] = look.zone.withIsolated(isolated);
+    }
+
+    function _countLive(IGate.Batch calldata batch, Look memory look, uint256 live) private {
+        if (live > look.cell.live() && live > look.cell.maxLive()) revert IGate.GateRefused(Reason.LIVE_LIMIT);
+        _cells[uint8(batch.kind)][batch.criticality] = look.cell.withLive(live);
     }
 
     /// @return whether the batch was live there
@@ -276,7 +284,7 @@ abstract contract Batches is Orders {
             bytes32 target = bytes32(targets[i]);
             hashes[i] = batch.kind == Kind.REVOKE ? target : keccak256(bytes(Networks.toText(target)));
         }
-        return keccak256(bytes.concat(keccak256(abi.encodePacked(hashes))));
+        return keccak256(bytes.concat(_hashWords(hashes, 0, hashes.length)));
     }
 
     function _pagesHash(IGate.Batch calldata batch, bytes32[][] calldata names) private view returns (bytes32) {
@@ -287,59 +295,98 @@ abstract contract Batches is Orders {
         bytes32[] memory hashes = new bytes32[](targets.length * (PAGE / NAMES));
         uint256 count = 0;
         for (uint256 i = 0; i < targets.length; ++i) {
-            uint128 sealedNames = _page(zone, batch.criticality, targets[i]).names;
-            count = _addGroups(hashes, count, targets[i], _placesOf(places, targets[i] >> NUMBER), names[i], sealedNames);
+            (uint256 target, bytes32[] calldata words) = (targets[i], names[i]);
+            uint128 sealedNames = _page(zone, batch.criticality, target).names;
+            uint256 added;
+            bytes32 all;
+            if (uint128(target) == type(uint128).max && words.length == PAGE / NAMES) {
+                (added, all) = (words.length, _copy(words, hashes, count));
+            } else {
+                (added, all) = _addGroups(target, _placesOf(places, target >> NUMBER), words, hashes, count);
+            }
+            if (sealedNames == 0 || uint128(bytes16(all)) != sealedNames) revert IGate.GateBadNames(target >> NUMBER);
+            count += added;
         }
-        return _hashWords(hashes, count);
+        return _hashWords(hashes, 0, count);
     }
 
-    /// @notice Adds the EIP-712 hash of the names of each group of which the batch has any.
+    /// @notice Of a page that is whole: the words are the hashes.
+    /// @return all the hash over them
+    function _copy(bytes32[] calldata words, bytes32[] memory hashes, uint256 from) private pure returns (bytes32 all) {
+        // There is room for all groups of every page.
+        assembly ("memory-safe") {
+            calldatacopy(add(add(hashes, 0x20), mul(0x20, from)), words.offset, mul(0x20, words.length))
+        }
+        return _hashWords(hashes, from, words.length);
+    }
+
+    /// @notice Puts the EIP-712 hash of the names of each group of which the batch has any into `hashes`.
     /// @param places of the page that are taken
     /// @param words see `IGate.orderBatch`
-    /// @return count of hashes, with those of this page
+    /// @return added how many groups those are
+    /// @return all the hash over all groups of the page; zero where there are more or less words than it takes
     function _addGroups(
-        bytes32[] memory hashes,
-        uint256 count,
         uint256 target,
         uint256 places,
         bytes32[] calldata words,
-        uint128 sealedNames
-    ) private pure returns (uint256) {
+        bytes32[] memory hashes,
+        uint256 count
+    ) private pure returns (uint256 added, bytes32 all) {
         bytes32[] memory groups = new bytes32[](PAGE / NAMES);
         uint256 group = 0;
         uint256 next = 0;
-        for (; group * NAMES < places; ++group) {
-            uint256 size = places - group * NAMES < NAMES ? places - group * NAMES : NAMES;
-            uint256 all = (1 << size) - 1;
-            uint256 bits = (target >> (group * NAMES)) & all;
-            bool split = bits != 0 && bits != all;
-            uint256 end = next + (split ? size : 1);
-            if (end > words.length) revert IGate.GateBadNames(target >> NUMBER);
-            groups[group] = split ? keccak256(abi.encodePacked(words[next:end])) : words[next];
-            if (bits != 0) hashes[count++] = split ? _chosen(words[next:end], bits) : words[next];
-            next = end;
+        // Neither places nor words come near to overflow.
+        unchecked {
+            for (; group * NAMES < places; ++group) {
+                uint256 size = places - group * NAMES;
+                if (size > NAMES) size = NAMES;
+                uint256 whole = (1 << size) - 1;
+                uint256 bits = (target >> (group * NAMES)) & whole;
+                bool split = bits != 0 && bits != whole;
+                uint256 end = next + (split ? size : 1);
+                if (end > words.length) return (0, 0);
+                bytes32 hash = split ? _hashRange(words, next, size) : words[next];
+                groups[group] = hash;
+                if (bits != 0) hashes[count + added++] = split ? _chosen(words, next, bits) : hash;
+                next = end;
+            }
         }
-        bool known = next == words.length && sealedNames != 0
-            && uint128(bytes16(_hashWords(groups, group))) == sealedNames;
-        if (!known) revert IGate.GateBadNames(target >> NUMBER);
-        return count;
+        return (added, next == words.length ? _hashWords(groups, 0, group) : bytes32(0));
     }
 
-    /// @return EIP-712 hash of some names of a group
-    function _chosen(bytes32[] calldata keys, uint256 bits) private pure returns (bytes32) {
-        bytes32[] memory chosen = new bytes32[](keys.length);
-        uint256 count = 0;
-        for (uint256 place = 0; place < keys.length; ++place) {
-            if ((bits >> place) & 1 != 0) chosen[count++] = keys[place];
-        }
-        return _hashWords(chosen, count);
-    }
-
-    /// @return hash of the first so many words
-    function _hashWords(bytes32[] memory words, uint256 count) private pure returns (bytes32 hash) {
-        // Reads the elements, which follow the length.
+    /// @dev The caller knows that so many words are there.
+    function _hashRange(bytes32[] calldata words, uint256 from, uint256 count) private pure returns (bytes32 hash) {
         assembly ("memory-safe") {
-            hash := keccak256(add(words, 0x20), mul(0x20, count))
+            let free := mload(0x40)
+            calldatacopy(free, add(words.offset, mul(0x20, from)), mul(0x20, count))
+            hash := keccak256(free, mul(0x20, count))
+        }
+    }
+
+    /// @return hash EIP-712's, of some names of a group
+    function _chosen(bytes32[] calldata keys, uint256 from, uint256 bits) private pure returns (bytes32 hash) {
+        // Gathers in free memory, of which nothing is kept.
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            let next := free
+            let key := add(keys.offset, mul(0x20, from))
+            for {} bits {} {
+                if and(bits, 1) {
+                    mstore(next, calldataload(key))
+                    next := add(next, 0x20)
+                }
+                bits := shr(1, bits)
+                key := add(key, 0x20)
+            }
+            hash := keccak256(free, sub(next, free))
+        }
+    }
+
+    /// @return hash of so many words
+    function _hashWords(bytes32[] memory words, uint256 from, uint256 count) private pure returns (bytes32 hash) {
+        // The elements follow the length.
+        assembly ("memory-safe") {
+            hash := keccak256(add(add(words, 0x20), mul(0x20, from)), mul(0x20, count))
         }
     }
 

@@ -30,9 +30,13 @@ abstract contract Guardrails is State {
 
     function _look(Kind kind, bytes32 key) internal view returns (Look memory) {
         Target target = _targets[uint8(kind)][key];
-        uint8 criticality = kind == Kind.BLOCK ? Networks.criticality(key) : target.criticality();
+        uint8 criticality = _criticalityOf(kind, key, target);
         Zone zone = kind == Kind.ISOLATE ? _zones[target.zone()] : Zone.wrap(0);
         return Look(criticality, target, _cells[uint8(kind)][criticality], zone);
+    }
+
+    function _criticalityOf(Kind kind, bytes32 key, Target target) internal pure returns (uint8) {
+        return kind == Kind.BLOCK ? Networks.criticality(key) : target.criticality();
     }
 
     function _isFrozen(Zone zone) internal view returns (bool) {
@@ -128,7 +132,7 @@ abstract contract Guardrails is State {
 
     // ============ Internals: parts ============
 
-    function _targetRefusal(Kind kind, bytes32 key, Target target) private view returns (Reason) {
+    function _targetRefusal(Kind kind, bytes32 key, Target target) internal view returns (Reason) {
         if (kind == Kind.BLOCK) {
             if (!Networks.isCanonical(key)) return Reason.MALFORMED_TARGET;
             return _isProtectedNetwork(key) ? Reason.PROTECTED_TARGET : Reason.NONE;

@@ -64,6 +64,16 @@ library Networks {
         return uint128(uint256(one ^ other)) >> (width(one) - prefix) == 0;
     }
 
+    /// @notice The same of an IPv4 network and one that is shortened.
+    function overlapShort(bytes32 one, uint256 short) internal pure returns (bool) {
+        unchecked {
+            uint256 a = prefixOf(one);
+            uint256 b = (short >> 32) - 1;
+            uint256 prefix = a < b ? a : b;
+            return uint32(uint256(one) ^ short) >> (32 - prefix) == 0;
+        }
+    }
+
     /// @notice How much a block of this width may hurt, in the four classes of criticality.
     function criticality(bytes32 network) internal pure returns (uint8) {
         uint256 prefix = prefixOf(network);
@@ -112,9 +122,11 @@ library Networks {
 
     /// @dev Appends a value up to 255 to a text that stands in the low bytes of a word.
     function _decimal(uint256 text, uint256 value) private pure returns (uint256) {
-        if (value > 99) text = (text << 8) | (ZERO + value / 100);
-        if (value > 9) text = (text << 8) | (ZERO + (value / 10) % 10);
-        return (text << 8) | (ZERO + value % 10);
+        unchecked {
+            if (value > 99) text = (text << 8) | (ZERO + value / 100);
+            if (value > 9) text = (text << 8) | (ZERO + (value / 10) % 10);
+            return (text << 8) | (ZERO + value % 10);
+        }
     }
 
     function _groups(bytes32 network) private pure returns (bytes memory text) {

@@ -157,7 +157,7 @@ abstract contract Orders is Signers {
         return against != 0 && against >= quorum;
     }
 
-    function _noteLength(bytes32 network) private {
+    function _noteLength(bytes32 network) internal {
         uint256 prefix = Networks.prefixOf(network);
         if (prefix == Networks.width(network)) return;
         uint256 bit = uint256(1) << (Networks.isV4(network) ? prefix : V6_LENGTHS + prefix);

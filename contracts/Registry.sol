@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {IRegistry, Kind} from "./interfaces/IRegistry.sol";
 import {Networks} from "./Networks.sol";
 import {State} from "./State.sol";
-import {Account, Cell, Target} from "./Words.sol";
+import {Account, Cell, put, Target} from "./Words.sol";
 
 /// @title Who and what exists, and which rules hold for it: changed by governance alone
 abstract contract Registry is State {
@@ -298,6 +298,12 @@ abstract contract Registry is State {
         while (count < MAX_NETWORKS && _protectedAt(v4, count) != 0) ++count;
     }
 
+    /// @return zero beyond the last one
+    function _protectedAt(bool v4, uint256 place) internal view returns (bytes32) {
+        if (!v4) return _protectedV6[place];
+        return Networks.lengthen(uint40(_protectedV4[place / SIX] >> (SHORT * (place % SIX))));
+    }
+
     /// @return place of the network; `count` where it is not protected
     /// @return count of the protected ones of its family
     function _findNetwork(bytes32 network) private view returns (uint256 place, uint256 count) {
@@ -308,19 +314,24 @@ abstract contract Registry is State {
 
     function _addNetwork(bytes32 network, uint256 count) private {
         if (count == MAX_NETWORKS) revert IRegistry.RegistryFull(MAX_NETWORKS);
-        if (network.isV4()) _protectedV4[count] = network.shorten();
-        else _protectedV6[count] = network;
+        _putNetwork(network.isV4(), count, network);
     }
 
     /// @dev The last one takes the place of the one that goes.
     function _removeNetwork(bytes32 network, uint256 place, uint256 last) private {
-        if (network.isV4()) {
-            _protectedV4[place] = _protectedV4[last];
-            delete _protectedV4[last];
-        } else {
-            _protectedV6[place] = _protectedV6[last];
-            delete _protectedV6[last];
+        bool v4 = network.isV4();
+        _putNetwork(v4, place, _protectedAt(v4, last));
+        _putNetwork(v4, last, 0);
+    }
+
+    /// @param network zero for none
+    function _putNetwork(bool v4, uint256 place, bytes32 network) private {
+        if (!v4) {
+            _protectedV6[place] = network;
+            return;
         }
+        uint256 short = network == 0 ? 0 : network.shorten();
+        _protectedV4[place / SIX] = put(_protectedV4[place / SIX], SHORT * (place % SIX), SHORT, short);
     }
 
     // ============ Internals: values ============

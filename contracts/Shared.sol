@@ -18,15 +18,16 @@ abstract contract Shared {
 
     fallback() external {
         address next = NEXT;
-        // Takes over all of memory, for nothing of this call is needed after it. The last part's `next` has no code: what no
-        // part knows reverts, instead of succeeding in doing nothing.
-        assembly {
+        // In free memory, of which nothing is needed after it. The last part has no next: what no part knows reverts, instead
+        // of succeeding in doing nothing.
+        assembly ("memory-safe") {
             if iszero(next) { revert(0, 0) }
-            calldatacopy(0, 0, calldatasize())
-            let done := delegatecall(gas(), next, 0, calldatasize(), 0, 0)
-            returndatacopy(0, 0, returndatasize())
-            if iszero(done) { revert(0, returndatasize()) }
-            return(0, returndatasize())
+            let free := mload(0x40)
+            calldatacopy(free, 0, calldatasize())
+            let done := delegatecall(gas(), next, free, calldatasize(), 0, 0)
+            returndatacopy(free, 0, returndatasize())
+            if iszero(done) { revert(free, returndatasize()) }
+            return(free, returndatasize())
         }
     }
 }

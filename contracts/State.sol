@@ -24,6 +24,8 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
 
     uint8 internal constant MAX_CRITICALITY = 3;
     uint256 internal constant MAX_NETWORKS = 64; // of each family
+    uint256 internal constant SHORT = 40; // bits of a shortened network
+    uint256 internal constant SIX = 6; // of them in a word
     uint256 internal constant SEATS = 64;
     uint256 internal constant GROUP = 16; // seats of an approver group
 
@@ -143,8 +145,8 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
     mapping(bytes32 root => address enforcer) internal _roots;
     Seat[SEATS] internal _seats;
 
-    /// @dev Six to a word (`Networks.shorten`), the first empty place ends the list.
-    uint40[MAX_NETWORKS] internal _protectedV4;
+    // The first empty place ends the list.
+    uint256[11] internal _protectedV4; // six to a word, each as `Networks.shorten` makes it
     bytes32[MAX_NETWORKS] internal _protectedV6;
 
     /// @dev Prefix lengths ever blocked but for single addresses, which are many: bit p for IPv4, bit 64 + p for IPv6.
@@ -203,17 +205,23 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
     }
 
     function _isProtectedNetwork(bytes32 network) internal view returns (bool) {
-        bool v4 = Networks.isV4(network);
+        if (Networks.isV4(network)) return _isProtectedV4(network);
         for (uint256 i = 0; i < MAX_NETWORKS; ++i) {
-            bytes32 other = _protectedAt(v4, i);
+            bytes32 other = _protectedV6[i];
             if (other == 0) return false;
             if (Networks.overlap(network, other)) return true;
         }
         return false;
     }
 
-    /// @return zero beyond the last one
-    function _protectedAt(bool v4, uint256 place) internal view returns (bytes32) {
-        return v4 ? Networks.lengthen(_protectedV4[place]) : _protectedV6[place];
+    function _isProtectedV4(bytes32 network) private view returns (bool) {
+        for (uint256 i = 0; i < _protectedV4.length; ++i) {
+            uint256 word = _protectedV4[i];
+            for (; word != 0; word >>= SHORT) {
+                if (Networks.overlapShort(network, uint40(word))) return true;
+            }
+            if (_protectedV4[i] >> (SHORT * (SIX - 1)) == 0) return false;
+        }
+        return false;
     }
 }
