@@ -49,7 +49,7 @@ class Evm:
     """One chain; time stands still until `advance` is called."""
 
     def __init__(self, now: int, chain_id: int = CHAIN_ID) -> None:
-        self.now = now
+        self.now, self.chain_id = now, chain_id
         block = pyrevm.BlockEnv(timestamp=now)
         cfg = pyrevm.CfgEnv(chain_id=chain_id, limit_contract_code_size=CODE_SIZE)
         env = pyrevm.Env(cfg=cfg, block=block)

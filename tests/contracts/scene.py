@@ -86,7 +86,7 @@ class Gate:
 
     @property
     def domain(self) -> Domain:
-        return Domain(CHAIN_ID, self.contract.address)
+        return Domain(self.evm.chain_id, self.contract.address)
 
     def send(self, function: str, *args: Any, sender: LocalAccount | str) -> Any:
         address = sender if isinstance(sender, str) else sender.address
