@@ -1,232 +1,301 @@
-"""The guarantees of contracts/README.md, judged from the gate's events alone.
+"""The guarantees of DESIGN.md, judged from the raw log and the calls alone.
 
-Whoever reads the log can do what this does; it shares no code with the model that predicts.
+Whoever reads the chain can do what this does. It shares no code with the model that predicts: who
+signed is recovered from the signatures over what a wallet shows, and what is live is counted from
+the orders themselves.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from eth_abi import encode
-from eth_utils import keccak
-from gate_model import Network
-from scene import AGENT, ENFORCER, GUARDIAN, OPERATOR, Emitted, Gate
+from eth_utils.crypto import keccak
+from scene import AGENT, GUARDIAN
+from witness_registry import PAGE, ROLE_OF, Held, read
+from witness_signed import SignedLog
 
-BLOCK, ISOLATE = 0, 1
+from policies.actions import Kind
+from responder.chain.proposal import Batch, Proposal
 
 
 @dataclass
 class Case:
-    """One proposal as the log tells it."""
+    """One proposal that waits, waited or is done."""
 
-    kind: int
-    target: bytes
-    ttl: int
-    model: bytes
-    deadline: int
-    agent: str
+    proposal: Proposal
     approvals: set[str] = field(default_factory=set)
     rejections: set[str] = field(default_factory=set)
-    vetoed: bool = False
-    until: int | None = None  # once executed
+    approved_at: int = 0  # the last approval that was needed when it was given
+    executed: bool = False
 
 
-@dataclass
-class Lease:
-    agent: str
-    model: bytes
-    budgets: tuple[int, int, int]
-    criticality: int
-    ttl: int
-    expires: int
-    signers: set[str]
-    spent: Counter[int] = field(default_factory=Counter)
-    ended: bool = False
-
-
-class Witness:
-    def __init__(self, gate: Gate, networks: Mapping[bytes, Network]) -> None:
-        """`networks`: what the keys of networks mean."""
-        self._gate, self._networks = gate, networks
-        self._heard, self._head = 0, bytes(32)
-        self.roles: dict[str, int] = {}
-        self.targets: dict[bytes, tuple[int, bool]] = {}  # criticality, protected
-        self.protected: set[bytes] = set()
-        self.models: set[bytes] = set()
-        self.rules: dict[tuple[int, int], Any] = {}
-        self.limits: Any = (0, 0, 0, 0, 0)
+class Witness(SignedLog):
+    def __init__(self, world: Any) -> None:
+        """`world`: a gate to look at, its address and chain, and whose key signed what."""
+        super().__init__(world)
         self.cases: dict[bytes, Case] = {}
-        self.orders: dict[tuple[int, bytes], tuple[bytes, int]] = {}  # live or over: id, until
-        self.leases: dict[bytes, Lease] = {}
-        self.used: Counter[tuple[Any, ...]] = Counter()
+        self.vetoed: set[bytes] = set()
+        self.withdrawn: dict[bytes, set[str]] = {}
+        self.nonces: set[tuple[str, int]] = set()
+        self.used: Counter[Any] = Counter()
+        self.era = 0  # of the length of windows
 
-    def hear(self) -> None:
-        """Takes in what was emitted since the last time; AssertionError where a guarantee broke."""
-        for event in self._gate.contract.events[self._heard :]:
-            getattr(self, f"_{event.name}")(**event.args)
-            self._extend(event)
-        assert self._gate.view("auditHead") == self._head
-        for (kind, target), (_, until) in self.orders.items():
-            told = self._gate.view("orderedUntil", kind, target)
-            assert told == (until if self.now < until else 0)
+    def hear(self, call: Any, logs: list[Any], head: bytes) -> None:
+        """One transaction; AssertionError where a guarantee broke."""
+        self.sender, self.function, self.args = call.sender, call.function, call.args
+        self.now = self._world.evm.now
+        role = ROLE_OF.get(call.function)
+        assert not logs or role is None or self.roles.get(call.sender, 0) & role
+        for address, topics, data in logs:
+            assert address.lower() == self._world.domain.gate
+            self.head = bytes(keccak(self.head + b"".join(topics) + data))
+            name, args = read(topics, data)
+            getattr(self, f"_{name}")(**args)
+        assert head == self.head
 
-    @property
-    def now(self) -> int:
-        return self._gate.evm.now
+    def look(self) -> None:
+        """What the gate answers follows from its log; AssertionError where it does not."""
+        self.now, view = self._world.evm.now, self._world.view
+        assert set(view("operators")) == set(self.operators())
+        for kind, key in self.orders:
+            assert view("orderedUntil", kind, key) == self.live_until(kind, key)
+        for held in self.pages.values():
+            for key in sorted(held.assets)[:3]:
+                assert view("isIsolated", key) == bool(self.live_until(Kind.ISOLATE, key))
+        for kind, criticality in self.rules:
+            told = view("ruleOf", kind, criticality)[1]
+            assert told == self.cell_counts(kind, criticality)
+            assert told >= self.cell_counts(kind, criticality, live=True)
+        for zone in self.zones:
+            assert view("zoneOf", zone)[2] >= self.isolated(self.assets_of(zone))
+        for pool in self.pools:
+            assert view("poolOf", pool)[1] >= self.isolated(self.members(pool))
+        for credential in self.credentials:
+            for resource in self.resources:
+                told = view("isAuthorized", credential, resource)
+                assert told == self.is_authorized(credential, resource)
 
-    def _extend(self, event: Emitted) -> None:
-        values = [self._head, event.selector, *event.args.values()]
-        self._head = keccak(encode(["bytes32", "bytes32", *event.types], values))
-        self._heard += 1
+    # ---------------------------------------------------------------- proposals
 
-    # ---------------------------------------------------------------- what governance says
+    def _Proposed(self, id: bytes, proposal: Any) -> None:
+        self.cases[id] = self._entered(id, proposal)
 
-    def _RolesSet(self, account: str, roles: int) -> None:
-        assert not roles & AGENT or roles == AGENT
-        self.roles[account] = roles
+    def _entered(self, id_: bytes, fields: Any) -> Case:
+        made = Proposal(Kind(fields[0]), *fields[1:])
+        assert (
+            made.id(self._world.domain) == id_ and id_ not in self.cases and id_ not in self.batches
+        )
+        self._may_propose(made, self.criticality(made.kind, made.target), 1)
+        self._within_rules(made)
+        return Case(made)
 
-    def _AssetSet(
-        self, key: bytes, id: str, zone: str, criticality: int, isProtected: bool
-    ) -> None:
-        self.targets[key] = criticality, isProtected
+    def _may_propose(self, made: Proposal | Batch, criticality: int, count: int) -> None:
+        assert self.sender == made.agent and self.roles[made.agent] == AGENT
+        assert not self.paused and self.models[made.model][0]
+        assert self.now < made.deadline <= self.now + self.limits[1]
+        self._use(made.agent, made.nonce)
+        window = self.era, self.now // self.limits[0]
+        cell = made.agent, made.kind, criticality, window
+        self.used[cell] += count
+        assert self.used[cell] <= self.rule(made.kind, criticality)[6]
 
-    def _CredentialSet(self, key: bytes, id: str, criticality: int, isProtected: bool) -> None:
-        self.targets[key] = criticality, isProtected
+    def _use(self, agent: str, nonce: int) -> None:
+        assert (agent, nonce) not in self.nonces
+        self.nonces.add((agent, nonce))
 
-    def _NetworkProtected(self, network: bytes, isProtected: bool) -> None:
-        (self.protected.add if isProtected else self.protected.discard)(network)
+    def _LimitsSet(self, caller: str, limits: Any) -> None:
+        self.era += limits[0] != self.limits[0]
+        super()._LimitsSet(caller, limits)
 
-    def _ModelSet(self, model: bytes, card: bytes, active: bool) -> None:
-        (self.models.add if active else self.models.discard)(model)
-
-    def _RuleSet(self, kind: int, criticality: int, rule: Any) -> None:
-        self.rules[kind, criticality] = rule
-
-    def _LimitsSet(self, limits: Any) -> None:
-        self.limits = limits
-
-    # ---------------------------------------------------------------- what the gate does
-
-    def _Proposed(self, id: bytes, proposal: Any, quorum: int) -> None:
-        kind, target, ttl, model, _, deadline, agent, _ = proposal
-        assert id not in self.cases
-        assert self.roles[agent] == AGENT and model in self.models
-        assert self.now < deadline <= self.now + self.limits[1]
-        case = self.cases[id] = Case(kind, target, ttl, model, deadline, agent)
-        self._within_rules(case)
-        window = self.limits[0], self.now // self.limits[0]
-        cell = agent, kind, self._criticality(case), window
-        self.used[cell] += 1
-        assert self.used[cell] <= self._rule(case)[4]
-        assert quorum in (0, self._rule(case)[2])
+    def _within_rules(self, made: Proposal) -> None:
+        rule = self.rule(made.kind, self.criticality(made.kind, made.target))
+        assert self.is_safe(made.kind, made.target)
+        assert not self.paused and rule[0] and 0 < made.ttl <= rule[5]
 
     def _Approved(self, id: bytes, operator: str, signature: bytes) -> None:
-        self._may_vote(id, operator)
-        self.cases[id].approvals.add(operator)
+        case = self._voted("Approval", id, operator, signature)
+        if not self._is_approved(case):
+            case.approved_at = self.now
+        case.approvals.add(operator)
 
     def _Rejected(self, id: bytes, operator: str, signature: bytes) -> None:
-        self._may_vote(id, operator)
-        self.cases[id].rejections.add(operator)
+        self._voted("Rejection", id, operator, signature).rejections.add(operator)
 
-    def _may_vote(self, id: bytes, operator: str) -> None:
-        case = self.cases[id]
-        assert self._current([operator]) == 1
-        assert operator not in case.approvals | case.rejections and operator != case.agent
-        assert not case.vetoed and case.until is None and self.now < case.deadline
-
-    def _Vetoed(self, id: bytes, guardian: str) -> None:
-        assert self.roles[guardian] & GUARDIAN and self.cases[id].until is None
-        self.cases[id].vetoed = True
-
-    def _Executed(self, id: bytes, kind: int, target: bytes, until: int, leased: bool) -> None:
-        case = self.cases[id]
-        assert (case.kind, case.target) == (kind, target)
-        assert case.until is None and not case.vetoed and self.now < case.deadline
-        assert self.roles[case.agent] == AGENT and case.model in self.models
-        self._within_rules(case)
-        if not leased:
-            quorum = self._rule(case)[2]
-            assert self._current(case.approvals) >= quorum >= 1
-            assert self._current(case.rejections) < quorum
+    def _voted(self, decision: Any, id_: bytes, operator: str, signature: bytes) -> Case:
+        case = self.cases[id_]
+        assert self.is_operator(operator) and operator != case.proposal.agent
+        assert operator not in case.approvals | case.rejections | self.withdrawn.get(id_, set())
+        assert id_ not in self.vetoed and not case.executed and self.now < case.proposal.deadline
+        if signature:
+            self.signed(self.decision(decision, case.proposal), operator, signature)
         else:
-            [lease] = (old for old in self.leases.values() if self._is_live_of(old, case.agent))
-            self._by_lease(case, lease)
-        _, before = self.orders.get((kind, target), (b"", 0))
-        assert until == max(self.now + case.ttl, before if self.now < before else 0)
-        case.until = until
-        self.orders[kind, target] = id, until
+            function = "approve" if decision == "Approval" else "reject"
+            assert (self.sender, self.function) == (operator, function)
+        return case
 
-    def _by_lease(self, case: Case, lease: Lease) -> None:
-        assert self._is_live(lease)
-        assert (lease.agent, lease.model) == (case.agent, case.model)
-        assert self._rule(case)[1] and self._criticality(case) <= lease.criticality
-        assert case.ttl <= lease.ttl
-        lease.spent[case.kind] += 1
-        assert lease.spent[case.kind] <= lease.budgets[case.kind]
+    def _is_approved(self, case: Case) -> bool:
+        rule, zone = self._judged_by(case.proposal)
+        enough = len(self.current(case.approvals)) >= self.quorum(rule, zone)
+        return enough and self.has_groups(case.approvals, rule[3])
+
+    def _judged_by(self, made: Proposal) -> tuple[Any, Any]:
+        if made.kind != Kind.BLOCK and (made.target not in self.assets | self.credentials):
+            return self.rule(made.kind, 0), (100, 0, 0, 0, 0, 0)  # removed since
+        rule = self.rule(made.kind, self.criticality(made.kind, made.target))
+        return rule, self.zone(made.kind, made.target)
+
+    def _Withdrawn(self, id: bytes, operator: str) -> None:
+        assert self.sender == operator and self.is_operator(operator)
+        assert id not in self.vetoed and id not in self.batches
+        self.withdrawn.setdefault(id, set()).add(operator)
+        if case := self.cases.get(id):
+            assert not case.executed
+            case.approvals.discard(operator)
+            case.rejections.discard(operator)
+
+    def _Vetoed(self, id: bytes, guardian: str, agent: str, nonce: int) -> None:
+        assert self.sender == guardian and self.roles[guardian] & GUARDIAN
+        assert id not in self.vetoed | self.batches.keys()
+        self.vetoed.add(id)
+        if case := self.cases.get(id):
+            assert not case.executed and (agent, nonce) == (
+                case.proposal.agent,
+                case.proposal.nonce,
+            )
+        else:
+            self._use(agent, nonce)
+
+    def _Executed(self, id: bytes, until: int) -> None:
+        case = self.cases[id]
+        made, (rule, zone) = case.proposal, self._judged_by(case.proposal)
+        assert not case.executed and id not in self.vetoed and self.now < made.deadline
+        assert self.roles[made.agent] == AGENT and self.models[made.model][0]
+        self._within_rules(made)
+        assert self._is_approved(case) and case.approvals
+        assert len(self.current(case.rejections)) < self.quorum(rule, zone)
+        assert self.now >= case.approved_at + self.delay(rule, zone)
+        case.executed = True
+        self._order(id, made, until)
+
+    def _Ordered(self, id: bytes, proposal: Any, until: int, signatures: Any) -> None:
+        case = self.cases[id] = self._entered(id, proposal)
+        made, case.executed = case.proposal, True
+        assert id not in self.vetoed
+        rule, zone = self._judged_by(made)
+        if signatures:
+            self._by_all(id, rule, zone, self.decision("Approval", made), signatures)
+        else:
+            self._by_lease(made, rule, zone)
+        self._order(id, made, until)
+
+    def _by_all(self, id_: bytes, rule: Any, zone: Any, digest: bytes, signatures: Any) -> None:
+        """Of these signatures each is another current operator's; they are enough at once."""
+        signers = [self._world.recover(digest, r + vs) for r, vs in signatures]
+        assert len(signers) == len(self.current(signers)) >= self.quorum(rule, zone) >= 1
+        assert not self.withdrawn.get(id_, set()) & set(signers)
+        assert self.has_groups(signers, rule[3]) and not self.delay(rule, zone)
+
+    def _by_lease(self, made: Proposal, rule: Any, zone: Any) -> None:
+        [granted] = (g for g in self.leases.values() if self.is_granted(g, made.agent))
+        lease = granted.lease
+        assert rule[1] and not self.is_frozen(zone) and lease.model == made.model
+        assert self.criticality(made.kind, made.target) <= lease.max_criticality
+        assert made.ttl <= lease.max_ttl
+        granted.spent[made.kind] += 1
+        assert granted.spent[made.kind] <= lease.budgets[made.kind]
+
+    # ---------------------------------------------------------------- orders
+
+    def _order(self, id_: bytes, made: Proposal | Batch, until: int, target: bytes = b"") -> None:
+        kind, key = made.kind, target or made.target  # type: ignore[union-attr]
+        cell = kind, self.criticality(kind, key)
+        before, counted = self.orders.get((kind, key)), self.cell_counts(*cell)
+        live = before.until if before and self.is_live(before) else 0
+        assert until == max(self.now + made.ttl, live)
+        self.orders[kind, key] = Held(id_, until, made.ttl)
+        if self.cell_counts(*cell) > counted:
+            self._within_limits(cell)
+            if kind == Kind.ISOLATE:
+                self._within_share(self.places[key][0])
+                self._keeps_pool(key)
+
+    def _within_limits(self, cell: tuple[int, int]) -> None:
+        assert self.cell_counts(*cell, live=True) <= self.cell_counts(*cell) <= self.rule(*cell)[7]
+
+    def _within_share(self, zone: bytes) -> None:
+        assets = self.assets_of(zone)
+        isolated = self.isolated(assets)
+        assert isolated <= 1 or isolated * 100 <= len(assets) * self.zones[zone][0]
+
+    def _keeps_pool(self, key: bytes) -> None:
+        for pool, keep in self.pools.items():
+            members = self.members(pool)
+            assert key not in members or len(members) - self.isolated(members) >= keep
+
+    def _BatchOrdered(self, id: bytes, batch: Any, signatures: Any) -> None:
+        made = Batch(Kind(batch[0]), *batch[1:])
+        assert made.id(self._world.domain) == id and id not in self.batches
+        assert id not in self.vetoed
+        rule, pages = self.rule(made.kind, made.criticality), self.pages_of(made)
+        keys = [key for assets in pages.values() for key in assets]
+        if made.kind != Kind.ISOLATE:
+            keys = [target.to_bytes(32) for target in made.targets]
+        assert len(keys) == len(set(keys)) >= 1
+        self._may_propose(made, made.criticality, len(keys))
+        for key in keys:
+            assert self.criticality(made.kind, key) == made.criticality
+            assert self.is_safe(made.kind, key)
+        assert rule[0] and 0 < made.ttl <= rule[5]
+        digest, zone = self.batch_digest("BatchApproval", made), self.zone(made.kind, keys[0])
+        self._by_all(id, rule, zone, digest, signatures)
+        self.batches[id] = made
+        for key in keys if made.kind != Kind.ISOLATE else ():
+            before = self.orders.get((made.kind, key))
+            end = before.until if before and self.is_live(before) else 0
+            self._order(id, made, max(self.now + made.ttl, end), key)
+        if made.kind == Kind.ISOLATE:
+            self._order_pages(id, made, pages)
+
+    def _order_pages(self, id_: bytes, made: Batch, pages: dict[Any, frozenset[bytes]]) -> None:
+        cell, until = (made.kind, made.criticality), self.now + made.ttl
+        counted = self.cell_counts(*cell)
+        for page, assets in pages.items():
+            assert not any(self.assets[key][2] for key in assets)  # of no pool
+            before = self.pages.get(page)
+            if before and self.is_live(before):
+                assert before.assets <= assets and before.until <= until
+            self.pages[page] = Held(id_, until, made.ttl, assets)
+        if self.cell_counts(*cell) > counted:
+            self._within_limits(cell)
+            self._within_share(made.zone)
 
     def _Released(self, id: bytes, signatures: Any) -> None:
-        case = self.cases[id]
-        order, until = self.orders[case.kind, case.target]
-        assert order == id and self.now < until
-        self._signed_by(signatures, self.limits[3])
-        self.orders[case.kind, case.target] = id, 0
+        made = self.cases[id].proposal
+        held = self.orders[made.kind, made.target]
+        assert held.id == id and self.is_live(held)
+        self.collected(self.decision("Release", made), signatures, self.limits[5])
+        held.released, held.counts = True, False
 
-    def _LeaseGranted(self, id: bytes, lease: Any, signatures: Any) -> None:
-        agent, model, *budgets, criticality, ttl, expires, _ = lease
-        assert id not in self.leases
-        assert self.roles[agent] == AGENT and model in self.models
-        assert self.now < expires <= self.now + self.limits[4]
-        assert not any(old.agent == agent and self._is_live(old) for old in self.leases.values())
-        for old in self.leases.values():  # a lease that counts no more makes room, for good
-            old.ended |= old.agent == agent
-        signers = self._signed_by(signatures, self.limits[2])
-        terms = tuple(budgets), criticality, ttl, expires
-        self.leases[id] = Lease(agent, model, *terms, signers)
+    def _BatchReleased(self, id: bytes, signatures: Any) -> None:
+        made = self.batches[id]
+        held = [self.orders.get((made.kind, target.to_bytes(32))) for target in made.targets]
+        if made.kind == Kind.ISOLATE:
+            pages = [(made.zone, made.criticality, target >> PAGE) for target in made.targets]
+            held = [self.pages.get(page) for page in pages]
+        live = [one for one in held if one and one.id == id and self.is_live(one)]
+        assert live
+        self.collected(self.batch_digest("BatchRelease", made), signatures, self.limits[5])
+        for one in live:
+            one.released, one.counts, one.assets = True, False, frozenset()
 
-    def _LeaseEnded(self, id: bytes, guardian: str) -> None:
-        assert self.roles[guardian] & GUARDIAN and not self.leases[id].ended
-        self.leases[id].ended = True
+    def _Settled(self, target: bytes, kind: int) -> None:
+        held = self.orders[kind, target]
+        assert held.counts and self.now >= held.until
+        held.counts = False
 
-    def _ReceiptFiled(self, id: bytes, enforcer: str, outcome: int, digest: bytes) -> None:
-        assert self.roles[enforcer] & ENFORCER and self.cases[id].until is not None
-
-    # ---------------------------------------------------------------- what follows from it
-
-    def _current(self, accounts: Iterable[str]) -> int:
-        return sum(bool(self.roles.get(account, 0) & OPERATOR) for account in accounts)
-
-    def _signed_by(self, signatures: Any, quorum: int) -> set[str]:
-        signers = [signer for signer, _ in signatures]
-        assert len(signers) == len(set(signers)) == self._current(signers) >= quorum >= 1
-        return set(signers)
-
-    def _is_live(self, lease: Lease) -> bool:
-        enough = self._current(lease.signers) >= self.limits[2]
-        return not lease.ended and self.now < lease.expires and enough
-
-    def _is_live_of(self, lease: Lease, agent: str) -> bool:
-        return lease.agent == agent and self._is_live(lease)
-
-    def _within_rules(self, case: Case) -> None:
-        if case.kind == BLOCK:
-            network = self._networks[case.target]  # KeyError: something malformed got in
-            safe = [self._networks[key] for key in self.protected]
-            same = [other for other in safe if other.version == network.version]
-            assert not any(network.overlaps(other) for other in same)
-        else:
-            assert not self.targets[case.target][1]
-        allowed, _, quorum, max_ttl, _ = self._rule(case)
-        assert allowed and quorum >= 1 and 0 < case.ttl <= max_ttl
-
-    def _criticality(self, case: Case) -> int:
-        if case.kind != BLOCK:
-            return self.targets[case.target][0]
-        network = self._networks[case.target]
-        lengths = (32, 24, 16) if network.version == 4 else (128, 64, 48)
-        return sum(network.prefixlen < length for length in lengths)
-
-    def _rule(self, case: Case) -> Any:
-        return self.rules[case.kind, self._criticality(case)]
+    def _PageSettled(self, zone: bytes, criticality: int, page: int) -> None:
+        held = self.pages[zone, criticality, page]
+        assert held.counts and self.now >= held.until
+        held.counts, held.assets = False, frozenset()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from model_state import Limits, Network, Rule, ZoneRule
+from model_state import Limits, Network, PageId, Rule, ZoneRule
 from scene import NOW, account
 
 from policies.actions import Kind, network_key
@@ -26,7 +26,7 @@ RULES = {
     (Kind.BLOCK, 0): Rule(True, True, 2, 0, 0, 3600, 8, 3),
     (Kind.BLOCK, 1): Rule(True, False, 2, 0, 300, 3600, 5, 2),
     (Kind.BLOCK, 2): Rule(True, False, 3, 0, 0, 600, 2, 1),
-    (Kind.ISOLATE, 0): Rule(True, True, 2, 0, 0, 3600, 80, 45),
+    (Kind.ISOLATE, 0): Rule(True, True, 2, 0, 0, 3600, 600, 120),
     (Kind.ISOLATE, 1): Rule(True, False, 2, 0b11, 0, 3600, 6, 4),
     (Kind.ISOLATE, 2): Rule(True, False, 2, 0b10, 300, 3600, 4, 3),
     (Kind.REVOKE, 1): Rule(True, True, 2, 0, 0, 3600, 5, 2),
@@ -42,7 +42,7 @@ ZONES = {
 POOLS = {"dns": 2, "probes": 0}
 ASSETS = {  # id: zone, pool, criticality, protected
     **{f"web-{i}": ("dmz", "", 0, False) for i in range(5)},
-    **{f"pc-{i}": ("floor", "", 0, False) for i in range(35)},  # two pages
+    **{f"pc-{i}": ("floor", "", 0, False) for i in range(130)},  # two pages
     "printer": ("floor", "", 1, False),
     **{f"ns-{i}": ("core", "dns", 1, False) for i in range(3)},
     "mail": ("core", "", 2, False),
@@ -50,12 +50,26 @@ ASSETS = {  # id: zone, pool, criticality, protected
     "gateway": ("core", "", 0, True),
     "switch": ("core", "", 0, False),
 }
+SOME = [name for name in ASSETS if name[:3] != "pc-"]
+SOME += [f"pc-{i}" for i in (0, 1, 2, 127, 128, 129)]
 CREDENTIALS = {  # id: principal, criticality, protected
     "ssh:deploy": ("ops", 1, False),
     "ssh:build": ("ops", 1, False),
     "ssh:admin": ("admins", 2, False),
     "ssh:break-glass": ("admins", 1, True),
 }
+PAGES: list[PageId] = [
+    (name_key(zone), criticality, number)
+    for zone, criticality, number in (
+        ("dmz", 0, 0),
+        ("floor", 0, 0),
+        ("floor", 0, 1),
+        ("floor", 1, 0),
+        ("core", 0, 0),
+        ("core", 1, 0),
+        ("core", 2, 0),
+    )
+]
 RESOURCES = {"web-0:ssh": "web-0", "mail:imap": "mail", "pc-1:rdp": "pc-1"}
 GRANTS = {("ops", "web-0:ssh"): NOW + 7200, ("admins", "mail:imap"): 1 << 39}
 PROTECTED = ("198.51.100.0/24", "2001:db8:1::/48")
@@ -95,8 +109,7 @@ TEXTS = {
 TARGETS = [
     *((Kind.BLOCK, network(text)) for text in NETWORKS),
     *((Kind.BLOCK, key.to_bytes(32)) for key in MALFORMED),
-    *((Kind.ISOLATE, name_key(name)) for name in (*ASSETS, "unknown") if name[:3] != "pc-"),
-    *((Kind.ISOLATE, name_key(f"pc-{i}")) for i in range(4)),
+    *((Kind.ISOLATE, name_key(name)) for name in (*SOME, "unknown")),
     *((Kind.REVOKE, name_key(name)) for name in (*CREDENTIALS, "unknown")),
 ]
 USUAL = [

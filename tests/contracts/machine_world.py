@@ -31,8 +31,9 @@ from policies.actions import Kind
 from responder.chain.events import artifact
 from responder.chain.proposal import Domain
 
-# What acts on several things in turn and may refuse half-way.
-SEVERAL = {
+# What the model may refuse half-way.
+HALFWAY = {
+    "proposeApproved",
     "approveBySig",
     "rejectBySig",
     "orderBatch",
@@ -42,8 +43,8 @@ SEVERAL = {
     "setCredentials",
     "setGrants",
     "setProtectedNetworks",
-    "activateModel",
 }
+Hear = Callable[["Call", list[Any], bytes], None]  # logs; head after it
 UNORDERED = {"operators", "protectedNetworks"}
 
 
@@ -74,11 +75,14 @@ class World:
         self.recover = recoverer(self.evm)
         self.wallets = {self.addresses["wallet"]: owner}
         self.tally: Counter[tuple[str, str]] = Counter()
-        self.heard: Callable[[Call, list[Any]], None] = lambda call, logs: None
+        self.taken: list[Call] = []
+        self.history: list[tuple[Call, list[Any], bytes]] = []  # until someone else listens
+        self.heard: Hear = lambda *heard: self.history.append(heard)
         self.model = self._new_model()
         self._answers = _answer_types(self.contract)
         self._asked: dict[Any, bytes] = {}
-        self._seen: dict[Any, tuple[bytes, Any]] = {}
+        self._seen: dict[Any, tuple[bytes, Any]] = {}  # on what gate and model agreed
+        self._told: dict[Any, tuple[bytes, Any]] = {}
         self._configure()
         self._first, self._checkpoint = self._copy(), self.evm.snapshot()
 
@@ -106,6 +110,7 @@ class World:
         self._checkpoint = self.evm.snapshot()
         self.evm.advance(NOW - self.evm.now)
         self.model, self._first = self._first, self._copy(self._first)
+        self.taken.clear()
 
     def advance(self, seconds: int) -> None:
         self.evm.advance(seconds)
@@ -119,14 +124,16 @@ class World:
 
     def repeat(self, call: Call) -> bool:
         expected, got = self._predict(call), self._transact(call)
-        assert got == expected, f"{call}: the gate says {got}, the model {expected}"
+        assert got == expected, f"gate: {got}, model: {expected}, of {call}"
         self.tally[call.function, got[0]] += 1
         if got[0] == "GateRefused":
             self.tally["GateRefused", REASON[got[1][0]]] += 1
+        if got[0] == "":
+            self.taken.append(call)
         return got[0] == ""
 
     def _predict(self, call: Call) -> tuple[str, Any]:
-        before = self._copy() if call.function in SEVERAL else self.model
+        before = self._copy() if call.function in HALFWAY else self.model
         method = getattr(self.model, _snake(call.function))
         try:
             answer = method(call.sender, *call.args)
@@ -138,14 +145,13 @@ class World:
     def _transact(self, call: Call) -> tuple[str, Any]:
         logs: list[Any] = []
         try:
-            answer = self.contract.send(
-                call.function, *(_abi(arg) for arg in call.args), sender=call.sender
-            )
+            args = [_abi(arg) for arg in call.args]
+            answer = self.contract.send(call.function, *args, sender=call.sender)
             logs = self.evm.logs
         except Reverted as error:
             return error.name, error.values
         finally:
-            self.heard(call, logs)
+            self.heard(call, logs, self.raw("auditHead"))
         return "", plain(answer)
 
     def agree(self, function: str, *args: Any) -> None:
@@ -161,8 +167,15 @@ class World:
         assert got == expected, f"{function}{args}: the gate says {got}, the model {expected}"
         self._seen[function, args] = raw, plain(getattr(self.model, name)(*args))
 
+    def calldata(self, call: Call) -> bytes:
+        return self.contract.data(call.function, *(_abi(arg) for arg in call.args))
+
     def view(self, function: str, *args: Any) -> Any:
-        return self._decoded(function, self.raw(function, *args))
+        """The gate's answer."""
+        raw, before = self.raw(function, *args), self._told.get((function, args), (b"", None))
+        if raw != before[0]:
+            before = self._told[function, args] = raw, self._decoded(function, raw)
+        return before[1]
 
     def raw(self, function: str, *args: Any) -> bytes:
         key = function, args
@@ -201,6 +214,8 @@ class World:
         self.govern("setProtectedNetworks", [tables.network(t) for t in tables.PROTECTED], True)
         for model in tables.MODELS[:2]:
             assert self.activate(model)
+        for page in tables.PAGES:
+            assert self.send("sealPage", "stranger", *page, self.model.page_keys(page))
 
     def govern(self, function: str, *args: Any) -> None:
         assert self.send(function, "governor", *args)

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from eth_account.messages import SignableMessage
 from eth_account.signers.local import LocalAccount
-from scene import Gate
+from eth_utils import keccak
+from evm import Evm
 
-from policies.actions import Kind, network_criticality
-from responder.chain.proposal import (
-    Lease,
-    Proposal,
-    Words,
-    decision_message,
-    lease_message,
-    network_text,
-)
+from responder.chain.proposal import Domain, message_digest
 
 ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141  # secp256k1's n
-Signed = list[tuple[str, bool]]  # who is said to have signed, and whether that is so
-OTHER_MEANING = {"Approval": "Rejection", "Rejection": "Release", "Release": "Approval"}
+GENERATOR_X = 0x79BE667E_F9DCBBAC_55A06295_CE870B07_029BFCDB_2DCE28D9_59F2815B_16F81798
+NOBODY = "0x" + "00" * 20
+ECRECOVER = "0x" + "00" * 19 + "01"
+
 FORMS = (
     "compact",  # ERC-2098
     "stranger's",
@@ -38,6 +33,29 @@ FORMS = (
     "high s",
     "v from zero",
 )
+# What of these still has two halves, and so a place where only compact signatures are taken.
+COMPACT_FORMS = (
+    "stranger's",
+    "other meaning",
+    "other content",
+    "other gate",
+    "other chain",
+    "zeros",
+)
+
+Signed = Sequence[tuple[str, str]]  # who signs by name, and in which form
+Recover = Callable[[bytes, bytes], str | None]
+
+
+def sign(account: LocalAccount, digest: bytes) -> bytes:
+    """65 bytes. The curve's secret number is 1: quick in plain Python, and no one keeps a secret
+    by these keys.
+    """
+    s = (int.from_bytes(digest) + GENERATOR_X * int.from_bytes(account.key)) % ORDER
+    v = 27
+    if s > ORDER // 2:
+        s, v = ORDER - s, 28
+    return GENERATOR_X.to_bytes(32) + s.to_bytes(32) + bytes([v])
 
 
 def compact(signature: bytes) -> bytes:
@@ -52,74 +70,66 @@ def high_s(signature: bytes) -> bytes:
     return signature[:32] + s.to_bytes(32) + bytes([55 - signature[64]])
 
 
+def recoverer(evm: Evm) -> Recover:
+    """Tells whose signature of a digest this is, by the chain's own precompile; None: malformed."""
+
+    def recover(digest: bytes, data: bytes) -> str | None:
+        if len(data) == 64:
+            word = int.from_bytes(data[32:])
+            s, v = word & (1 << 255) - 1, 27 + (word >> 255)
+        elif len(data) == 65:
+            s, v = int.from_bytes(data[32:64]), data[64]
+        else:
+            return None
+        if s > ORDER // 2 or v not in (27, 28):
+            return None
+        words = digest, v.to_bytes(32), data[:32], s.to_bytes(32)
+        answer = evm.call(NOBODY, ECRECOVER, b"".join(words), static=True)
+        return "0x" + answer[12:].hex() if answer else None
+
+    return recover
+
+
 class Signer:
-    """Signs what the registry says now; `assets` and `credentials` are (name, zone, criticality)
-    by key.
-    """
+    """Signs typed data in every form; `keys` by name, the wallet's is its owner's."""
 
-    def __init__(
-        self, gate: Gate, keys: Mapping[str, LocalAccount], addresses: Mapping[str, str]
-    ) -> None:
-        self._gate, self._keys, self._addresses = gate, keys, addresses
-        self.assets: dict[bytes, tuple[str, str, int]] = {}
-        self.credentials: dict[bytes, tuple[str, str, int]] = {}
+    def __init__(self, keys: dict[str, LocalAccount], addresses: dict[str, str]) -> None:
+        self._keys, self._addresses = keys, addresses
 
-    def decisions(
-        self, decision: Any, proposal: Proposal, signed: list[tuple[str, str]]
-    ) -> tuple[list[tuple[str, bytes]], Signed]:
-        """What goes into the call, and what it is worth."""
+    def all(self, digest_of: Callable[[str], bytes], signed: Signed) -> list[tuple[str, bytes]]:
+        """`Signature`s. `digest_of` tells what is signed in this form."""
+        return [(self._addresses[name], self._one(digest_of, name, form)) for name, form in signed]
 
-        def message(form: str) -> SignableMessage:
-            meant = OTHER_MEANING[decision] if form == "other meaning" else decision
-            nonce = proposal.nonce + (form == "other content")
-            about = replace(proposal, nonce=nonce)
-            return decision_message(meant, about, self._words(proposal), self._domain(form))
-
-        return self._all(message, signed)
-
-    def compact(self, proposal: Proposal, names: list[str]) -> list[tuple[bytes, bytes]]:
-        """Good approvals as `proposeApproved` takes them."""
-        sent, _ = self.decisions("Approval", proposal, [(name, "compact") for name in names])
-        return [(data[:32], data[32:]) for _, data in sent]
-
-    def lease(
-        self, lease: Lease, signed: list[tuple[str, str]]
-    ) -> tuple[list[tuple[str, bytes]], Signed]:
-        def message(form: str) -> SignableMessage:
-            changed = form in ("other content", "other meaning")
-            about = replace(lease, nonce=lease.nonce + 1) if changed else lease
-            return lease_message(about, self._domain(form))
-
-        return self._all(message, signed)
-
-    def _all(self, message: Any, signed: list[tuple[str, str]]) -> Any:
-        sent, meant = [], []
+    def halves(
+        self, digest_of: Callable[[str], bytes], signed: Signed
+    ) -> list[tuple[bytes, bytes]]:
+        """`CompactSignature`s; what has no two halves is signed well."""
+        made = []
         for name, form in signed:
-            key = self._keys["stranger" if form == "stranger's" else name]
-            data = shaped(bytes(key.sign_message(message(form)).signature), form)
-            good = form == "good" or (form == "compact" and name != "wallet")
-            good |= form == "stranger's" and name == "stranger"
-            sent.append((self._addresses[name], data))
-            meant.append((self._addresses[name], good))
-        return sent, meant
+            data = self._one(digest_of, name, form if form in COMPACT_FORMS else "good")
+            data = data[:64] if form == "zeros" else compact(data)
+            made.append((data[:32], data[32:]))
+        return made
 
-    def _domain(self, form: str) -> Any:
-        domain = self._gate.domain
-        if form == "other chain":
-            return replace(domain, chain_id=domain.chain_id + 1)
-        return replace(domain, gate=self._gate.manager.address) if form == "other gate" else domain
+    def _one(self, digest_of: Callable[[str], bytes], name: str, form: str) -> bytes:
+        key = self._keys["stranger" if form == "stranger's" else name]
+        return shaped(sign(key, digest_of(form)), form)
 
-    def _words(self, proposal: Proposal) -> Words:
-        if proposal.kind is Kind.BLOCK:
-            key = int.from_bytes(proposal.target)
-            return Words(network_text(proposal.target), "", network_criticality(key))
-        table = self.assets if proposal.kind is Kind.ISOLATE else self.credentials
-        return Words(*table[proposal.target])
+
+def digest_in(
+    form: str, domain: Domain, message: Callable[[Domain, str], SignableMessage]
+) -> bytes:
+    """The digest of `message(domain, form)` where the form says another gate or another chain."""
+    if form == "other chain":
+        domain = replace(domain, chain_id=domain.chain_id + 1)
+    if form == "other gate":
+        domain = replace(domain, gate="0x" + keccak(text="gate")[:20].hex())
+    return message_digest(message(domain, form))
 
 
 def shaped(signature: bytes, form: str) -> bytes:
     """The signature in one of the forms above that is about its bytes; else as it is."""
-    makers = {
+    makers: dict[str, Any] = {
         "compact": lambda: compact(signature),
         "flipped": lambda: signature[:40] + bytes([signature[40] ^ 1]) + signature[41:],
         "short": lambda: signature[:-2],

@@ -1,0 +1,308 @@
+"""Rules about what people sign besides orders, what enforcers read back, replays and questions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import machine_tables as tables
+import pytest
+from eth_utils import keccak
+from gate_model import Receipt
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+from machine_base import (
+    NETWORK_KEYS,
+    RESOURCE_KEYS,
+    Base,
+    agents,
+    callers,
+    enforcers,
+    good_signers,
+    guardians,
+    models,
+    numbers,
+    page_of,
+    signers,
+    ttls,
+)
+from machine_tables import AGENTS, NETWORKS, TARGETS, TEXTS
+from machine_world import Call
+
+from policies.actions import Kind
+from responder.chain.proposal import Batch, Lease, Proposal, page_words
+
+DIGEST = b"\x05" * 32
+
+
+class Signed(Base):
+    def __init__(self) -> None:
+        super().__init__()
+        self.leases: list[Lease] = []
+        self.roots: list[tuple[bytes, list[tuple[Any, Receipt, list[bytes]]]]] = []
+
+    # ---------------------------------------------------------------- leases
+
+    @rule(
+        agent=st.sampled_from(AGENTS),
+        signed=good_signers,
+        budget=st.integers(1, 3),
+        ttl=st.sampled_from((600, 3600)),
+    )
+    def grant_a_good_lease(self, agent: str, signed: Any, budget: int, ttl: int) -> None:
+        self._grant(self._lease(agent, budget=budget, max_ttl=ttl), signed)
+
+    @rule(
+        name=agents,
+        model=models,
+        budget=st.sampled_from((0, 1, 2, 65_535, 65_536)),
+        criticality=st.integers(0, 4),
+        ttl=ttls,
+        wait=st.sampled_from((0, 600, 86400, 86401)),
+        signed=signers,
+    )
+    def grant_a_lease(
+        self,
+        name: str,
+        model: bytes,
+        budget: int,
+        criticality: int,
+        ttl: int,
+        wait: int,
+        signed: Any,
+    ) -> None:
+        made = self._lease(name, budget=budget, max_ttl=ttl, model=model)
+        self._grant(replace(made, max_criticality=criticality, expires=self.now + wait), signed)
+
+    @precondition(lambda self: self.leases)
+    @rule(number=numbers, signed=good_signers)
+    def grant_a_lease_again(self, number: int, signed: Any) -> None:
+        self._grant(self.leases[number % len(self.leases)], signed)
+
+    def _lease(self, name: str, budget: int, **other: Any) -> Lease:
+        made = Lease(
+            agent=self.address(name),
+            model=tables.MODELS[0],
+            blocks=budget,
+            isolations=budget,
+            revocations=budget // 2,
+            max_criticality=1,
+            max_ttl=3600,
+            expires=self.now + 3600,
+            nonce=len(self.leases),
+        )
+        return replace(made, **other)
+
+    def _grant(self, lease: Lease, signed: Any) -> None:
+        signatures = self.sign(self.leased(lease), signed)
+        if self.send("grantLease", "stranger", lease, signatures) and lease not in self.leases:
+            self.leases.append(lease)
+
+    @rule(name=guardians, agent=agents)
+    def end_a_lease(self, name: str, agent: str) -> None:
+        self.send("endLease", name, self.address(agent))
+
+    # ---------------------------------------------------------------- models, the pause
+
+    @rule(
+        model=st.sampled_from(tables.MODELS),
+        ahead=st.sampled_from((0, 0, 0, 0, 1, -1)),
+        wait=st.sampled_from((600, 600, 0, 86401)),
+        signed=signers,
+    )
+    def activate_a_model(self, model: bytes, ahead: int, wait: int, signed: Any) -> None:
+        revision = max(0, self.model.model_of(model)[2] + 1 + ahead)
+        values = model, bytes([revision]) * 32, revision, self.now + wait
+        self.world.agree("modelDigest", *values)
+        signatures = self.sign(self.activated(*values), signed)
+        self.send("activateModel", "stranger", *values, signatures)
+
+    @rule(name=guardians, model=st.sampled_from(tables.MODELS))
+    def deactivate_a_model(self, name: str, model: bytes) -> None:
+        self.send("deactivateModel", name, model)
+
+    @rule(name=guardians)
+    def pause(self, name: str) -> None:
+        self.send("pause", name)
+
+    @rule(signed=signers)
+    def resume(self, signed: Any) -> None:
+        self.send("resume", "stranger", self.sign(self.resumed(), signed))
+
+    # ---------------------------------------------------------------- receipts
+
+    @precondition(lambda self: self.proposals)
+    @rule(number=numbers, name=enforcers, outcome=st.integers(0, 3), form=st.integers(0, 9))
+    def file_a_receipt(self, number: int, name: str, outcome: int, form: int) -> None:
+        proposal = self.pick(number)
+        target, start = proposal.target, proposal.id(self.world.domain)[:20]
+        if form == 0:
+            start = bytes(20)
+        if form == 1:
+            target = TARGETS[number % len(TARGETS)][1]
+        call = ("fileReceipt", name, int(proposal.kind), target, start, outcome, DIGEST)
+        self.send(*call)
+
+    @precondition(lambda self: self.batches)
+    @rule(number=numbers, name=enforcers, changed=st.integers(0, 7))
+    def file_a_batch_receipt(self, number: int, name: str, changed: int) -> None:
+        batch = self.pick_batch(number)
+        target, start = batch.targets[0].to_bytes(32), batch.id(self.world.domain)[:20]
+        if batch.kind is not Kind.ISOLATE and changed:
+            self.send("fileReceipt", name, int(batch.kind), target, start, 0, DIGEST)
+        else:
+            self.send("filePageReceipt", name, _changed(batch, changed), 0, 0, DIGEST)
+
+    @rule(
+        name=st.sampled_from((*tables.ENFORCERS * 3, "stranger")),
+        count=st.integers(1, 4),
+        known=st.integers(0, 5),
+    )
+    def file_a_root(self, name: str, count: int, known: int) -> None:
+        """Over receipts of what is ordered now, and one of nothing."""
+        enforcer = self.address(name)
+        start = 0 if known else len(self.proposals) // 2
+        subjects: list[Any] = [*self.proposals[-3 - start :], *self.batches[-2:]]
+        receipts = [
+            (what, Receipt(what.id(self.world.domain)[:20], _target(what), enforcer, 0, DIGEST))
+            for what in subjects[-count:]
+        ]
+        if not receipts:
+            return
+        root, proofs = _tree([receipt.leaf() for _, receipt in receipts])
+        if self.send("fileReceipts", name, root, len(receipts)):
+            shown = [(*pair, proof) for pair, proof in zip(receipts, proofs, strict=True)]
+            self.roots.append((root, shown))
+
+    @precondition(lambda self: self.roots)
+    @rule(number=numbers, form=st.integers(0, 9), by=callers)
+    def show_a_receipt(self, number: int, form: int, by: str) -> None:
+        root, shown = self.roots[number % 4 % len(self.roots) - 1]
+        what, receipt, proof = shown[number // 4 % len(shown)]
+        if form == 0:
+            receipt = replace(receipt, outcome=1)
+        if form == 1:
+            proof = [*proof, DIGEST]
+        if form == 2:
+            receipt = replace(receipt, enforcer=self.address("enforcer"))
+        if isinstance(what, Batch) and (what.kind is Kind.ISOLATE or form == 3):
+            batch = _changed(what, form - 4)
+            self.send("showPageReceipt", by, batch, receipt, root, proof)
+        else:
+            self.send("showReceipt", by, int(what.kind), receipt, root, proof)
+
+    @precondition(lambda self: self.proposals)
+    @rule(number=numbers)
+    def report_missing(self, number: int) -> None:
+        live = [p for p in self.proposals if self.model.status(p) in ("LIVE", "EXPIRED")]
+        proposal = live[number % len(live)] if live else self.pick(number)
+        self.send("reportMissing", "stranger", proposal)
+
+    @precondition(lambda self: self.batches)
+    @rule(number=numbers, changed=st.integers(0, 7))
+    def report_missing_of_a_batch(self, number: int, changed: int) -> None:
+        """Also of one that the same agent and nonce made up."""
+        batch = self.pick_batch(number)
+        index = number % len(batch.targets)
+        self.send("reportMissingBatch", "stranger", _changed(batch, changed), index)
+
+    # ---------------------------------------------------------------- time and replays
+
+    @rule(seconds=st.sampled_from((1, 1, 60, 60, 120, 299, 300, 600, 600, 1200, 3600)))
+    def time_passes(self, seconds: int) -> None:
+        self.advance(seconds)
+
+    @rule(rare=st.integers(0, 9), seconds=st.sampled_from((86400, 7 * 86400, 30 * 86400)))
+    def long_time_passes(self, rare: int, seconds: int) -> None:
+        if rare == 0:
+            self.advance(seconds)
+
+    @precondition(lambda self: self.world.taken)
+    @rule(number=numbers)
+    def the_same_again(self, number: int) -> None:
+        """Calldata that was taken once, whatever it was."""
+        taken = self.world.taken
+        call = taken[-1 - number % min(len(taken), 12)]
+        if call.sender != self.address("governor"):
+            self.world.repeat(call)
+
+    @precondition(lambda self: self.world.taken)
+    @rule(number=numbers, where=st.integers(0, 1))
+    def the_same_elsewhere(self, number: int, where: int) -> None:
+        """At another gate or on another chain, where the same people have the same roles."""
+        taken = [c for c in self.world.taken if c.sender != self.address("governor")]
+        if taken:
+            self.elsewhere[where].repeat(taken[-1 - number % min(len(taken), 12)])
+
+    @precondition(lambda self: self.world.taken)
+    @rule(number=numbers, cut=st.integers(1, 40), form=st.sampled_from(("cut", "dirty", "unknown")))
+    def garbled(self, number: int, cut: int, form: str) -> None:
+        """Calldata that says nothing: it must revert and leave no trace."""
+        taken = self.world.taken
+        call = taken[-1 - number % min(len(taken), 12)]
+        data = self.world.calldata(call)
+        words = (len(data) - 4) // 32
+        if form == "unknown" or not words:
+            data = keccak(data)[:4] + data[4:]
+        elif form == "dirty" and call.args and isinstance(call.args[0], Proposal):
+            at = 4 + 32 * (0, 2, 5, 6)[cut % 4]  # kind, ttl, deadline, agent
+            data = self.world.calldata(Call(call.sender, "execute", call.args[:1]))
+            data = data[:at] + b"\x01" + data[at + 1 :]
+        else:
+            data = data[: 4 + 32 * (words - 1 - cut % words)]
+        head = self.world.raw("auditHead")
+        with pytest.raises(RuntimeError):
+            self.world.evm.call(call.sender, self.world.contract.address, data)
+        assert self.world.raw("auditHead") == head
+
+    # ---------------------------------------------------------------- questions
+
+    @rule(agent=agents, what=st.sampled_from(TARGETS), ttl=ttls, model=models)
+    def ask(self, agent: str, what: Any, ttl: int, model: bytes) -> None:
+        agree, (kind, key) = self.world.agree, what
+        agree("verdict", self.address(agent), int(kind), key, ttl, model)
+        made = self.draft(agent, (kind, key, ttl), model=model)
+        for view in ("idOf", "approvalDigest", "rejectionDigest", "releaseDigest", "stateOf"):
+            agree(view, made)
+        for name in ("ssh:deploy", "ssh:admin"):
+            credential = next(k for k, text in TEXTS.items() if text == name)
+            for resource in RESOURCE_KEYS:
+                agree("isAuthorizedFrom", NETWORK_KEYS[ttl % len(NETWORKS)], credential, resource)
+
+    @precondition(lambda self: self.batches)
+    @rule(number=numbers)
+    def ask_about_a_batch(self, number: int) -> None:
+        batch = self.pick_batch(number)
+        self.world.agree("batchIdOf", batch)
+        names: list[Any] = []
+        if batch.kind is Kind.ISOLATE:
+            pages = [page_of(batch, target) for target in batch.targets]
+            if not self.model.sealed >= set(pages):
+                return
+            keys = [self.model.page_keys(page) for page in pages]
+            names = [tuple(page_words(*pair)) for pair in zip(keys, batch.targets, strict=True)]
+        self.world.agree("batchApprovalDigest", batch, tuple(names))
+        self.world.agree("batchReleaseDigest", batch, tuple(names))
+
+
+def _target(what: Proposal | Batch) -> bytes:
+    return what.target if isinstance(what, Proposal) else what.targets[0].to_bytes(32)
+
+
+def _changed(batch: Batch, how: int) -> Batch:
+    """Another one of the same agent and nonce, where `how` says so."""
+    changes = {1: {"ttl": 3600}, 2: {"evidence": DIGEST}, 3: {"criticality": batch.criticality + 1}}
+    return replace(batch, **changes.get(how, {}))
+
+
+def _tree(leaves: list[bytes]) -> tuple[bytes, list[list[bytes]]]:
+    """Root and the proof of each leaf: a tree of sorted pairs, of whatever shape."""
+    level, proofs = [(leaf, [i]) for i, leaf in enumerate(leaves)], [[] for _ in leaves]
+    while len(level) > 1:
+        (one, left), (other, right), *rest = level
+        for i in left:
+            proofs[i].append(other)
+        for i in right:
+            proofs[i].append(one)
+        level = [*rest, (bytes(keccak(min(one, other) + max(one, other))), left + right)]
+    return level[0][0], proofs
