@@ -268,7 +268,7 @@ def test_one_operator_cannot_grant_a_lease(world: World) -> None:
 def test_audit_verify_says_ok_and_counts(world: World) -> None:
     world.order()
     record = json.loads(good(world, "audit", "verify", "--json", "--chain-only"))
-    assert (record["audit"], record["orders"], record["signatures"]) == ("ok", 1, 2)
+    assert (record["audit"], record["orders"], record["signatures"]) == ("ok", 1, 2 + 6)  # two models, by three
     assert "ok" in good(world, "audit", "verify", "--chain-only")
 
 
@@ -309,7 +309,9 @@ def test_a_manifest_of_another_chain_is_refused(world: World, tmp_path: Path) ->
     other.write_text(json.dumps({**stored, "chain_id": 1}))
     replace(world.settings, manifest=other).dump()
     assert "is chain 31337, the manifest says 1" in bad(world, "pending")
-    other.write_text(json.dumps({**stored, "gate": world.address("stranger")}))
+    parts = stored["parts"]
+    gate = {**parts["Gate"], "address": world.address("stranger")}
+    other.write_text(json.dumps({**stored, "parts": {**parts, "Gate": gate}}))
     assert "no gate at" in bad(world, "pending")
 
 

@@ -14,10 +14,11 @@ from policies.actions import Kind
 from responder.approvals import Inbox
 from responder.audit import audit
 from responder.chain.client import GateClient
-from responder.chain.records import Status
+from responder.chain.records import Status, Subject
 from responder.enforcers.dryrun import DryRunEnforcer
 from responder.evidence import EvidenceStore
 from responder.loop import Responder
+from responder.receipts import statements
 from responder.sensors import Feed
 from responder.store import Cache
 
@@ -29,6 +30,8 @@ POINTS: list[tuple[type, str]] = [
     (GateClient, "approve_by_sig"),
     (GateClient, "execute"),
     (GateClient, "file_receipt"),
+    (GateClient, "file_receipts"),
+    (GateClient, "settle"),
     (Inbox, "done"),
     (DryRunEnforcer, "apply"),
     (Cache, "put"),
@@ -95,10 +98,13 @@ def sign(world: World) -> None:
 def check(world: World) -> None:
     ledger = world.ledger()
     cases = list(ledger.cases.values())
+    told = statements(ledger, EvidenceStore(world.settings.evidence))
     assert sorted(case.words.target for case in cases) == sorted(TARGETS)
     for case in cases:
         assert ledger.status(case, ledger.block.time) is Status.EXPIRED
-        assert [receipt.outcome for receipt in case.receipts] == [0, 3]  # applied, reverted
+        stated = told[Subject(case.id, case.proposal.target)]
+        assert [statement.receipt.outcome for statement in stated] == [0, 3]  # applied, reverted
+        assert not ledger.counts(case.proposal.kind, case.proposal.target)
         leased = case.proposal.kind is Kind.BLOCK
         assert len(case.approvals) == (0 if leased else 2)
     assert Inbox(world.settings.inbox).slips() == []

@@ -1,0 +1,35 @@
+"""Run by Brownie: many calls of the project's scripts in one process, for its start takes long.
+
+    brownie run tests/responder/brownie_calls.py main CALLS.json ANSWERS.json
+
+Each call is a list: the script, the function, its arguments; or `copy` and two folders. Each answer
+is what it printed, and what it ended with or null.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from contextlib import redirect_stdout
+from pathlib import Path
+
+from brownie import run
+
+
+def main(calls: str, answers: str) -> None:
+    made = [_call(*call) for call in json.loads(Path(calls).read_text())]
+    Path(answers).write_text(json.dumps(made))
+
+
+def _call(script: str, function: str, *args: str) -> tuple[str, str | None]:
+    if script == "copy":
+        shutil.copytree(function, *args, dirs_exist_ok=True)
+        return "", None
+    printed = io.StringIO()
+    try:
+        with redirect_stdout(printed):
+            run(script, function, args)
+    except SystemExit as end:
+        return printed.getvalue(), str(end)
+    return printed.getvalue(), None
