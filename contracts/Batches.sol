@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Hashes} from "@openzeppelin/contracts/utils/cryptography/Hashes.sol";
 import {IGate, Reason, Status} from "./interfaces/IGate.sol";
 import {IRegistry, Kind} from "./interfaces/IRegistry.sol";
 import {Networks} from "./Networks.sol";
@@ -19,7 +20,17 @@ abstract contract Batches is Orders {
     bytes32 private immutable BATCH_RELEASE = keccak256(abi.encodePacked("BatchRelease", FIELDS));
 
     uint256 private constant NUMBER = 128; // shift of the page's number in one of `Batch.targets`
-    uint256 private constant NAMES = 16; // places of a group
+    uint256 private constant NAMES = 8; // places of a group
+
+    // ============ Structs ============
+
+    /// @dev Where a walk through names stands.
+    struct Walk {
+        uint256 page; // its number, for errors
+        uint256 next; // word to take
+        uint256 count; // of the hashes so far
+        bytes32[] hashes; // EIP-712's, of each list of names; none where a page is sealed and every key is given
+    }
 
     // ============ Externals ============
 
@@ -101,12 +112,9 @@ abstract contract Batches is Orders {
         }
         uint256 key = _pageKey(number, criticality, page);
         if (chain != _pageChains[key]) revert IRegistry.RegistryBadPage(page);
-        bytes memory groups = "";
-        for (uint256 from = 0; from < keys.length; from += NAMES) {
-            uint256 to = from + NAMES < keys.length ? from + NAMES : keys.length;
-            groups = bytes.concat(groups, keccak256(abi.encodePacked(keys[from:to])));
-        }
-        _pages[key].names = uint128(bytes16(keccak256(groups)));
+        Walk memory walk;
+        bytes32 root = _subtree(walk, keys, 0, PAGE, keys.length, 0);
+        _pages[key].names = _seal(_hashRange(keys, 0, keys.length), root);
         _tell(IRegistry.PageSealed.selector, zone, abi.encode(criticality, page));
     }
 
@@ -284,7 +292,7 @@ abstract contract Batches is Orders {
             bytes32 target = bytes32(targets[i]);
             hashes[i] = batch.kind == Kind.REVOKE ? target : keccak256(bytes(Networks.toText(target)));
         }
-        return keccak256(bytes.concat(_hashWords(hashes, 0, hashes.length)));
+        return keccak256(bytes.concat(_hashWords(hashes, hashes.length)));
     }
 
     function _pagesHash(IGate.Batch calldata batch, bytes32[][] calldata names) private view returns (bytes32) {
@@ -292,66 +300,79 @@ abstract contract Batches is Orders {
         if (names.length != targets.length) revert IGate.GateBadBatch();
         uint16 zone = _zoneNumbers[batch.zone];
         uint256 places = _places[zone][batch.criticality];
-        bytes32[] memory hashes = new bytes32[](targets.length * (PAGE / NAMES));
-        uint256 count = 0;
+        Walk memory walk;
+        walk.hashes = new bytes32[](targets.length * (PAGE / NAMES));
         for (uint256 i = 0; i < targets.length; ++i) {
             (uint256 target, bytes32[] calldata words) = (targets[i], names[i]);
             uint128 sealedNames = _page(zone, batch.criticality, target).names;
-            uint256 added;
-            bytes32 all;
-            if (uint128(target) == type(uint128).max && words.length == PAGE / NAMES) {
-                (added, all) = (words.length, _copy(words, hashes, count));
+            walk.page = target >> NUMBER;
+            if (words.length < 2) revert IGate.GateBadNames(walk.page);
+            bytes32 root = words[1];
+            if (uint128(target) == (1 << _placesOf(places, target >> NUMBER)) - 1) {
+                if (words.length != 2) revert IGate.GateBadNames(walk.page);
+                walk.hashes[walk.count++] = words[0];
             } else {
-                (added, all) = _addGroups(target, _placesOf(places, target >> NUMBER), words, hashes, count);
+                walk.next = 1;
+                root = _subtree(walk, words, 0, PAGE, _placesOf(places, target >> NUMBER), uint128(target));
+                if (walk.next != words.length) revert IGate.GateBadNames(walk.page);
             }
-            if (sealedNames == 0 || uint128(bytes16(all)) != sealedNames) revert IGate.GateBadNames(target >> NUMBER);
-            count += added;
+            if (sealedNames == 0 || _seal(words[0], root) != sealedNames) revert IGate.GateBadNames(walk.page);
         }
-        return _hashWords(hashes, 0, count);
+        return _hashWords(walk.hashes, walk.count);
     }
 
-    /// @notice Of a page that is whole: the words are the hashes.
-    /// @return all the hash over them
-    function _copy(bytes32[] calldata words, bytes32[] memory hashes, uint256 from) private pure returns (bytes32 all) {
-        // There is room for all groups of every page.
-        assembly ("memory-safe") {
-            calldatacopy(add(add(hashes, 0x20), mul(0x20, from)), words.offset, mul(0x20, words.length))
-        }
-        return _hashWords(hashes, from, words.length);
-    }
-
-    /// @notice Puts the EIP-712 hash of the names of each group of which the batch has any into `hashes`.
+    /// @notice Walks the part of a page's tree from place `from` to `to`, taking from `words` what the batch does not tell.
     /// @param places of the page that are taken
-    /// @param words see `IGate.orderBatch`
-    /// @return added how many groups those are
-    /// @return all the hash over all groups of the page; zero where there are more or less words than it takes
-    function _addGroups(
-        uint256 target,
-        uint256 places,
+    /// @param bits of those that are chosen
+    /// @return hash of the part; of each group with any chosen place the EIP-712 hash of their names is added to `walk.hashes`
+    function _subtree(
+        Walk memory walk,
         bytes32[] calldata words,
-        bytes32[] memory hashes,
-        uint256 count
-    ) private pure returns (uint256 added, bytes32 all) {
-        bytes32[] memory groups = new bytes32[](PAGE / NAMES);
-        uint256 group = 0;
-        uint256 next = 0;
-        // Neither places nor words come near to overflow.
+        uint256 from,
+        uint256 to,
+        uint256 places,
+        uint256 bits
+    ) private pure returns (bytes32 hash) {
+        // A page's places are far from overflow.
         unchecked {
-            for (; group * NAMES < places; ++group) {
-                uint256 size = places - group * NAMES;
-                if (size > NAMES) size = NAMES;
-                uint256 whole = (1 << size) - 1;
-                uint256 bits = (target >> (group * NAMES)) & whole;
-                bool split = bits != 0 && bits != whole;
-                uint256 end = next + (split ? size : 1);
-                if (end > words.length) return (0, 0);
-                bytes32 hash = split ? _hashRange(words, next, size) : words[next];
-                groups[group] = hash;
-                if (bits != 0) hashes[count + added++] = split ? _chosen(words, next, bits) : hash;
-                next = end;
-            }
+            if (from >= places) return 0;
+            if (walk.hashes.length != 0 && (bits >> from) & ((1 << (to - from)) - 1) == 0) return _take(walk, words);
+            if (to - from == NAMES) return _group(walk, words, (places < to ? places : to) - from, bits >> from);
+            uint256 middle = (from + to) / 2;
+            bytes32 left = _subtree(walk, words, from, middle, places, bits);
+            return Hashes.efficientKeccak256(left, _subtree(walk, words, middle, to, places, bits));
         }
-        return (added, next == words.length ? _hashWords(groups, 0, group) : bytes32(0));
+    }
+
+    /// @param size places of the group that are taken
+    function _group(Walk memory walk, bytes32[] calldata words, uint256 size, uint256 bits)
+        private
+        pure
+        returns (bytes32 hash)
+    {
+        unchecked {
+            uint256 whole = (1 << size) - 1;
+            bits &= whole;
+            if (bits == whole) {
+                hash = _take(walk, words);
+                walk.hashes[walk.count++] = hash;
+                return hash;
+            }
+            uint256 from = walk.next;
+            walk.next = from + size;
+            if (walk.next > words.length) revert IGate.GateBadNames(walk.page);
+            if (bits != 0) walk.hashes[walk.count++] = _chosen(words, from, bits);
+            return _hashRange(words, from, size);
+        }
+    }
+
+    function _take(Walk memory walk, bytes32[] calldata words) private pure returns (bytes32 word) {
+        if (walk.next >= words.length) revert IGate.GateBadNames(walk.page);
+        return words[walk.next++];
+    }
+
+    function _seal(bytes32 flat, bytes32 root) private pure returns (uint128) {
+        return uint128(bytes16(Hashes.efficientKeccak256(flat, root)));
     }
 
     /// @dev The caller knows that so many words are there.
@@ -382,11 +403,11 @@ abstract contract Batches is Orders {
         }
     }
 
-    /// @return hash of so many words
-    function _hashWords(bytes32[] memory words, uint256 from, uint256 count) private pure returns (bytes32 hash) {
+    /// @return hash of the first so many words
+    function _hashWords(bytes32[] memory words, uint256 count) private pure returns (bytes32 hash) {
         // The elements follow the length.
         assembly ("memory-safe") {
-            hash := keccak256(add(add(words, 0x20), mul(0x20, from)), mul(0x20, count))
+            hash := keccak256(add(words, 0x20), mul(0x20, count))
         }
     }
 

@@ -226,8 +226,11 @@ interface IGate is IRegistry {
     ///
     /// A page has one batch order at a time: what is live on it must be part of the batch that follows, which must not end
     /// before. Assets of a pool, and the protected, are in no batch.
-    /// @param names ISOLATE: what is needed to know the names of each page, group of 16 places by group: where the batch has
-    /// all or none of a group, `keccak256` of the concatenation of its keys; else the keys of all its places. Else empty
+    /// @param names ISOLATE: what is needed to know the names of each page, whose seal is `keccak256(flat ++ root)`: `flat` the
+    /// hash of all its keys, one after the other; `root` of a tree over 16 groups of 8 places, whose leaves are hashes of the
+    /// group's keys, whose nodes are hashes of both sides, and zero where there is no place. Where the batch has the whole page:
+    /// `flat`, `root`. Else: `flat`, and then the tree from left to right: the hash of each part of which the batch has nothing
+    /// and of each group of which it has all; of other groups all keys. Else empty
     function orderBatch(Batch calldata batch, bytes32[][] calldata names, CompactSignature[] calldata signatures)
         external
         returns (bytes32 id);

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from functools import lru_cache
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from eth_abi.abi import encode
 from eth_account.messages import SignableMessage, encode_typed_data
@@ -47,12 +47,10 @@ BATCH_TYPE = "(uint8,bytes32,uint8,uint256[],uint32,bytes32,bytes32,uint64,addre
 LEASE_TYPE = "(address,bytes32,uint32,uint32,uint32,uint8,uint32,uint64,uint256)"
 
 PAGE = 128  # places of a page of assets
-GROUP = 16  # of them, whose names are hashed together
+GROUP = 8  # of them, whose names are hashed together
 
 Decision = Literal["Approval", "Rejection", "Release"]
 BatchDecision = Literal["BatchApproval", "BatchRelease"]
-
-T = TypeVar("T")
 
 
 def name_key(name: str) -> bytes:
@@ -260,27 +258,46 @@ def batch_message(
 
 
 def page_groups(names: Sequence[str], bits: int) -> list[list[str]]:
-    """What a batch's message lists of one page: the chosen names of each group that has any.
-
-    `names` are those of all its places.
+    """What a batch's message lists of one page: all its names, or the chosen ones of each group that
+    has any. `names` are those of all its places.
     """
-    parts = _split(names, bits)
-    return [[n for i, n in enumerate(part) if wanted >> i & 1] for part, wanted in parts if wanted]
+    if bits == (1 << len(names)) - 1:
+        return [list(names)]
+    parts = [(names[i : i + GROUP], bits >> i) for i in range(0, len(names), GROUP)]
+    chosen = [[n for i, n in enumerate(part) if wanted >> i & 1] for part, wanted in parts]
+    return [part for part in chosen if part]
 
 
 def page_words(keys: Sequence[bytes], bits: int) -> list[bytes]:
-    """What `orderBatch` is told of one page to know its names. `keys` are of all its places."""
-    words: list[bytes] = []
-    for part, wanted in _split(keys, bits):
-        whole = wanted in (0, (1 << len(part)) - 1)
-        words += [bytes(keccak(b"".join(part)))] if whole else part
-    return words
+    """What `orderBatch` must be told of one page to know its names. `keys` are of all its places."""
+    flat = bytes(keccak(b"".join(keys)))
+    if bits == (1 << len(keys)) - 1:
+        return [flat, _root(keys, 0, PAGE)]
+    return [flat, *_proof(keys, bits, 0, PAGE)]
 
 
-def _split(places: Sequence[T], bits: int) -> list[tuple[Sequence[T], int]]:
-    """The groups of a page, and which places of each are wanted."""
-    parts = [places[i : i + GROUP] for i in range(0, len(places), GROUP)]
-    return [(p, bits >> GROUP * i & (1 << len(p)) - 1) for i, p in enumerate(parts)]
+def _root(keys: Sequence[bytes], first: int, last: int) -> bytes:
+    """The hash of a part of the page's tree; zero where it has no place."""
+    if first >= len(keys):
+        return bytes(32)
+    if last - first == GROUP:
+        return bytes(keccak(b"".join(keys[first:last])))
+    middle = (first + last) // 2
+    return bytes(keccak(_root(keys, first, middle) + _root(keys, middle, last)))
+
+
+def _proof(keys: Sequence[bytes], bits: int, first: int, last: int) -> list[bytes]:
+    """What a walk through the tree must be told, from left to right."""
+    if first >= len(keys):
+        return []
+    wanted = bits >> first & (1 << last - first) - 1
+    group = keys[first:last] if last - first == GROUP else ()
+    if not wanted or (group and wanted == (1 << len(group)) - 1):
+        return [_root(keys, first, last)]
+    if group:
+        return list(group)
+    middle = (first + last) // 2
+    return _proof(keys, bits, first, middle) + _proof(keys, bits, middle, last)
 
 
 def model_message(

@@ -9,7 +9,7 @@ from eth_account.signers.local import LocalAccount
 from eth_typing import HexStr
 from hexbytes import HexBytes
 from web3 import Web3
-from web3.exceptions import ContractLogicError, Web3Exception, Web3RPCError
+from web3.exceptions import Web3Exception
 from web3.types import Nonce, TxParams, TxReceipt, Wei
 
 from responder.chain.reverts import custom_error
@@ -81,7 +81,7 @@ def _send(w3: Web3, sender: Sender, tx: TxParams, what: str) -> HexBytes:
             return w3.eth.send_transaction(tx)
         signed = sender.sign_transaction(cast(dict[str, Any], tx))
         return w3.eth.send_raw_transaction(signed.raw_transaction)
-    except (Web3RPCError, ContractLogicError) as error:  # some nodes try a transaction first
+    except (Web3Exception, ValueError) as error:  # some nodes try a transaction first
         raise Permanent(f"{what} was refused: {_words(error)}") from error
 
 
@@ -108,7 +108,10 @@ def _why(w3: Web3, tx: TxParams) -> str:
 
 
 def _words(error: Exception) -> str:
+    """Of web3's exceptions, and of Brownie's, which hold the node's answer alone."""
     answer = getattr(error, "rpc_response", None) or {}
-    data = getattr(error, "data", None) or (answer.get("error") or {}).get("data")
+    told = answer.get("error") or next((a for a in error.args if isinstance(a, dict)), {})
+    data = getattr(error, "data", None) or told.get("data")
     known = custom_error(data.get("data") if isinstance(data, dict) else data)
-    return "".join(known) if known else str(getattr(error, "message", None) or error)
+    message = told.get("message") or getattr(error, "message", None) or error
+    return "".join(known) if known else str(message)
