@@ -1,6 +1,6 @@
 """A good call of every function that changes something: who makes it, and its arguments.
 
-For a gate with the fleet (see `batching`), whose resource `wiki` lies on an asset.
+For a gate with the fleet (see `batching`) and a resource `wiki`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,16 @@ from scene import (
 from policies.actions import Kind
 from responder.chain.proposal import Batch, Proposal, model_message, name_key, resume_message
 
-__all__ = ["BY_ANYONE", "BY_ROLE", "BY_SIGNATURE", "GOVERNED", "HOLDER", "Arguments"]
+__all__ = [
+    "BY_ANYONE",
+    "BY_ROLE",
+    "BY_SIGNATURE",
+    "FUNCTIONS",
+    "GOVERNED",
+    "HOLDER",
+    "Arguments",
+    "call_of",
+]
 
 DIGEST = b"\x05" * 32
 Arguments = tuple[Any, ...]
@@ -228,3 +237,21 @@ GOVERNED: dict[str, Arguments] = {
     "setRule": (0, 3, (True, False, 1, 0, 0, 60, 1, 1)),
     "setLimits": (LIMITS,),
 }
+
+
+def call_of(gate: Gate, function: str) -> tuple[LocalAccount, Arguments]:
+    """By whom it is for, and its arguments."""
+    people = gate.people
+    if function in GOVERNED:
+        return people.governor, GOVERNED[function]
+    if function in BY_SIGNATURE:
+        return people.stranger, BY_SIGNATURE[function](gate, *people.operators[:2])
+    if function in BY_ANYONE:
+        return people.stranger, BY_ANYONE[function](gate)
+    role, arguments = BY_ROLE[function]
+    holder = HOLDER[role]
+    sender = people.operators[0] if holder == "operator" else getattr(people, holder)
+    return sender, arguments(gate)
+
+
+FUNCTIONS = (*BY_ROLE, *BY_SIGNATURE, *BY_ANYONE, *GOVERNED)

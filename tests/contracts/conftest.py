@@ -51,7 +51,7 @@ def gate(configured: Gate) -> Iterator[Gate]:
 
 @pytest.fixture
 def many(with_fleet: Gate) -> Iterator[Gate]:
-    """With the fleet, and a second credential of criticality 1."""
+    """With the fleet, a second credential of criticality 1, and a resource on asset web."""
     yield from lent(with_fleet)
 
 
@@ -67,6 +67,7 @@ def with_fleet(people: People) -> Gate:
     made.zone("fleet")
     populate(made, "fleet", FLEET)
     made.govern("setCredentials", [("ssh:api", "robots", 1, False)])
+    made.govern("setResource", "wiki", "web")
     return made
 
 

@@ -85,6 +85,9 @@ class Evm:
         """Back to it, once; the time stays."""
         self._evm.revert(snapshot)
 
+    def balance(self, address: str) -> int:
+        return int(self._evm.get_balance(address))
+
     def fund(self, address: str, wei: int) -> None:
         self._evm.set_balance(address, wei)
 

@@ -8,33 +8,41 @@ from functools import cache
 from typing import Any
 
 import yaml
-from build_artifacts import PARTS, ROOT
+from build_artifacts import INTERFACE, PARTS, ROOT
 from eth_abi import encode
 from eth_utils import keccak
 from scene import Gate
 
-__all__ = ["poke", "storage_layouts"]
+__all__ = ["interface", "poke", "storage_layouts"]
+
+
+def storage_layouts() -> dict[str, dict[str, Any]]:
+    """By part: `storage` and `types` as solc tells them."""
+    contracts = _told_by_solc()
+    return {part: contracts[f"contracts/{part}.sol"][part]["storageLayout"] for part in PARTS}
+
+
+def interface() -> list[dict[str, Any]]:
+    """The abi of IGate alone."""
+    return list(_told_by_solc()[INTERFACE]["IGate"]["abi"])
 
 
 @cache
-def storage_layouts() -> dict[str, dict[str, Any]]:
-    """By part: `storage` and `types` as solc tells them. No code is made, so it is quick."""
+def _told_by_solc() -> dict[str, Any]:
+    """Makes no code, and so is quick."""
     settings = yaml.safe_load((ROOT / "brownie-config.yaml").read_text())["compiler"]["solc"]
-    paths = {part: f"contracts/{part}.sol" for part in PARTS}
+    wanted = {f"contracts/{part}.sol": {part: ["storageLayout"]} for part in PARTS}
+    wanted[INTERFACE] = {"IGate": ["abi"]}
     request = {
         "language": "Solidity",
-        "sources": {path: {"content": (ROOT / path).read_text()} for path in paths.values()},
-        "settings": {
-            "remappings": settings["remappings"],
-            "outputSelection": {path: {part: ["storageLayout"]} for part, path in paths.items()},
-        },
+        "sources": {path: {"content": (ROOT / path).read_text()} for path in wanted},
+        "settings": {"remappings": settings["remappings"], "outputSelection": wanted},
     }
     command = [str(ROOT / "scripts" / "solc"), "--standard-json"]
     ran = subprocess.run(
         command, input=json.dumps(request), capture_output=True, text=True, check=True, cwd=ROOT
     )
-    contracts = json.loads(ran.stdout)["contracts"]
-    return {part: contracts[path][part]["storageLayout"] for part, path in paths.items()}
+    return dict(json.loads(ran.stdout)["contracts"])
 
 
 def poke(gate: Gate, label: str, keys: list[tuple[str, Any]], field: str, value: int) -> None:

@@ -83,6 +83,7 @@ class Gate:
     manager: Contract
     people: People
     nonces: Any = field(default_factory=count)
+    parts: dict[str, Contract] = field(default_factory=dict)  # by their own addresses
 
     @property
     def domain(self) -> Domain:
@@ -284,7 +285,8 @@ def make_gate(people: People, now: int = NOW, chain_id: int = CHAIN_ID) -> Gate:
     docket = evm.deploy(artifact("Docket"), manager.address, office.address, sender=governor)
     desk = evm.deploy(artifact("Desk"), manager.address, docket.address, sender=governor)
     contract = evm.deploy(artifact("Gate"), manager.address, desk.address, sender=governor)
-    return Gate(evm, contract, manager, people)
+    parts = {"Gate": contract, "Desk": desk, "Docket": docket, "Office": office}
+    return Gate(evm, contract, manager, people, parts=parts)
 
 
 def configure(gate: Gate) -> Gate:

@@ -76,7 +76,6 @@ def test_the_signature_of_one_who_is_no_operator_is_refused(
 @pytest.mark.parametrize("name", PERSONS)
 @pytest.mark.parametrize("function", GOVERNED)
 def test_governance_is_for_the_governor(many: Gate, function: str, name: str) -> None:
-    many.govern("setResource", "wiki", "web")
     caller = person(many, name)
     before, head = many.evm.state(), many.view("auditHead")
     if name == "governor":
