@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -24,7 +25,7 @@ from eth_utils import keccak
 from scene import REASON, STATUS, Gate, People, asset_entry, halves, refused
 
 from policies.actions import Kind
-from responder.chain.proposal import batch_message, name_key
+from responder.chain.proposal import batch_message, name_key, page_words
 
 KEY = name_key("fleet")
 
@@ -86,23 +87,46 @@ def test_it_is_told_in_full(fleet: Gate, people: People) -> None:
     fleet.told("BatchOrdered", id=id_, batch=batch.abi(), signatures=signatures)
 
 
-def test_a_group_is_named_by_its_hash_or_by_all_its_keys(fleet: Gate, people: People) -> None:
-    batch = make_batch(fleet, Kind.ISOLATE, {0: bits(*range(17)), 2: bits(40)}, "fleet")
-    assert [len(words) for words in names_of(fleet, batch)] == [1 + 16 + 6, 1 + 1 + 12]
-    assert [len(names) for names in texts_of(fleet, batch)] == [16, 1, 1]
+def test_a_wallet_shows_the_names_in_groups_of_eight(fleet: Gate, people: People) -> None:
+    batch = make_batch(fleet, Kind.ISOLATE, {0: bits(*range(9)), 1: WHOLE, 2: bits(40)}, "fleet")
+    assert [len(names) for names in texts_of(fleet, batch)] == [8, 1, 128, 1]
+    # Of a page its flat hash, and a word for what the batch has none or all of; keys of the rest.
+    words = [1 + 1 + 8 + 1 + 1 + 1, 2, 1 + 1 + 1 + 4]
+    assert [len(given) for given in names_of(fleet, batch)] == words
     put_batch(fleet, batch, *people.operators[:2])
-    assert isolated(fleet) == {*range(17), 296}
+    assert isolated(fleet) == {*range(9), *range(128, 256), 296}
 
 
-@pytest.mark.parametrize("count", [1, 15, 16, 17, 127, 128, 129])
+@pytest.mark.parametrize("count", [1, 2, 7, 8, 9, 16, 63, 64, 65, 127, 128, 129])
 def test_a_zone_of_any_size_has_its_pages(gate: Gate, count: int) -> None:
-    gate.rule(Kind.ISOLATE, 0, budget=200, live=200)
+    gate.rule(Kind.ISOLATE, 0, budget=2000, live=2000)
     gate.zone("lab")
     names = populate(gate, "lab", count)
     pages = {page: (1 << min(128, count - 128 * page)) - 1 for page in range((count + 127) // 128)}
     order_batch(gate, Kind.ISOLATE, pages, "lab")
     assert all(gate.view("isIsolated", name_key(name)) for name in names)
     assert gate.view("zoneOf", name_key("lab"))[1:] == (count, count)
+    gate.evm.advance(600)
+    last = (count - 1) % 128
+    order_batch(gate, Kind.ISOLATE, {(count - 1) // 128: 1 << last}, "lab")
+    assert gate.view("isIsolated", name_key(names[-1]))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_any_choice_of_a_page_is_known(fleet: Gate, seed: int) -> None:
+    chance = random.Random(seed)
+
+    def some(places: int) -> int:
+        """Thinner with every seed, so that whole groups are in some and none in others."""
+        word = (1 << places) - 1
+        for _ in range(seed):
+            word &= chance.getrandbits(places) | chance.getrandbits(places)
+        return word or 1
+
+    choice = {page: some(places) for page, places in enumerate((128, 128, 44))}
+    order_batch(fleet, Kind.ISOLATE, choice, "fleet")
+    places = {128 * page + i for page, word in choice.items() for i in range(128) if word >> i & 1}
+    assert isolated(fleet) == places
 
 
 def test_a_page_is_of_its_own_zone_and_criticality(fleet: Gate, people: People) -> None:
@@ -127,23 +151,46 @@ def test_a_page_is_of_its_own_zone_and_criticality(fleet: Gate, people: People) 
 # ---------------------------------------------------------------- names
 
 
-@pytest.mark.parametrize(
-    "bad", ["order", "missing", "more", "other", "hash", "keys", "hash of all", "none"]
-)
-def test_names_are_those_of_the_page(fleet: Gate, people: People, bad: str) -> None:
-    batch = make_batch(fleet, Kind.ISOLATE, {1: bits(2, 3)}, "fleet")
-    words = names_of(fleet, batch)[0]  # 16 keys, and the hashes of seven groups
-    assert len(words) == 23
-    keys = [name_key(f"fleet-0-{place}") for place in range(128, 256)]
-    given = {
-        "order": [words[1], words[0], *words[2:]],
+def wrong_names(words: list[bytes], keys: list[bytes]) -> dict[str, list[bytes]]:
+    """Of places 2 and 3 of a full page: its flat hash, eight keys, and the rest of the tree."""
+    flat, group, rest = words[0], words[1:9], words[9:]
+    root = page_words(keys, WHOLE)[1]
+    return {
+        "order": [flat, group[1], group[0], *group[2:], *rest],
         "missing": words[:-1],
         "more": [*words, words[-1]],
-        "other": [name_key("web"), *words[1:]],
-        "hash": [keccak(b"".join(keys[:16])), *words[16:]],  # of a group that is split
-        "keys": [*words[:16], *keys[16:32], *words[17:]],  # of a group that is not
-        "hash of all": [keccak(b"".join(keys))],
+        "other": [flat, name_key("web"), *group[1:], *rest],
+        "other flat": [root, *group, *rest],
+        "hash of the group": [flat, bytes(keccak(b"".join(group))), *rest],
+        "all keys": [flat, *keys],
+        "as of the whole page": [flat, root],
+        "flat alone": [flat],
         "none": [],
+    }
+
+
+@pytest.mark.parametrize("bad", wrong_names([b""] * 13, [b"x" * 32] * 128))
+def test_names_are_those_of_the_page(fleet: Gate, people: People, bad: str) -> None:
+    batch = make_batch(fleet, Kind.ISOLATE, {1: bits(2, 3)}, "fleet")
+    words = names_of(fleet, batch)[0]
+    keys = [name_key(f"fleet-0-{place}") for place in range(128, 256)]
+    assert words[1:9] == keys[:8] and len(words) == 13
+    signatures = halves(sign_batch(fleet, "BatchApproval", batch, *people.operators[:2]))
+    with refused("GateBadNames", 1):
+        given = wrong_names(words, keys)[bad]
+        fleet.send("orderBatch", batch.abi(), [given], signatures, sender=people.agent)
+
+
+@pytest.mark.parametrize("bad", ["keys", "more", "root", "flat"])
+def test_a_whole_page_is_named_by_two_words(fleet: Gate, people: People, bad: str) -> None:
+    batch = make_batch(fleet, Kind.ISOLATE, {1: WHOLE}, "fleet")
+    [[flat, root]] = names_of(fleet, batch)
+    keys = [name_key(f"fleet-0-{place}") for place in range(128, 256)]
+    given = {
+        "keys": [flat, *keys],
+        "more": [flat, root, root],
+        "root": [flat, flat],
+        "flat": [root, root],
     }[bad]
     signatures = halves(sign_batch(fleet, "BatchApproval", batch, *people.operators[:2]))
     with refused("GateBadNames", 1):
