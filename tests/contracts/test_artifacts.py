@@ -71,17 +71,7 @@ def test_brownie_compiles_and_deploys_and_then_has_nothing_to_do(
 ) -> None:
     manifest = tmp_path / "manifest.json"
     config = ROOT / "contracts" / "deployment.example.yaml"
-    command = [
-        "run",
-        "deploy",
-        "main",
-        str(config),
-        str(manifest),
-        "0",
-        "yes",
-        "--network",
-        NETWORK,
-    ]
+    run = ["run", "deploy", "main", str(config), str(manifest), "0", "yes"]
     brownie(*run, "--network", NETWORK)
     first, block = manifest.read_text(), devnet.eth.block_number
     for part in PARTS:
