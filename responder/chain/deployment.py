@@ -171,6 +171,7 @@ def read_state(w3: Web3, manifest: Manifest) -> State:
     Raises Permanent where the gate's events and its storage disagree.
     """
     on_chain = contracts(w3, manifest)
+    view = on_chain["manager"].functions
     ledger, names = _follow(w3, manifest)
     return State(
         registry=ledger,
@@ -178,6 +179,10 @@ def read_state(w3: Web3, manifest: Manifest) -> State:
         grants=names.grants,
         function_roles={name: _function_role(on_chain, name) for name in GOVERNED},
         members=_members(on_chain["manager"], manifest),
+        keepers={
+            "setRoleAdmin": int(view.getRoleAdmin(GOVERNOR_ROLE).call()),
+            "setRoleGuardian": int(view.getRoleGuardian(GOVERNOR_ROLE).call()),
+        },
     )
 
 
