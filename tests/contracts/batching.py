@@ -34,6 +34,7 @@ __all__ = [
     "PAGE",
     "WHOLE",
     "bits",
+    "isolated",
     "make_batch",
     "named",
     "names_of",
@@ -71,6 +72,12 @@ def roster(gate: Gate, zone: str, criticality: int) -> dict[int, str]:
         for args in told
         if (args["entry"][1], args["entry"][3]) == wanted
     }
+
+
+def isolated(gate: Gate) -> set[int]:
+    """Places of the fleet that are isolated now."""
+    keys = [name_key(f"fleet-0-{place}") for place in range(FLEET)]
+    return {place for place, key in enumerate(keys) if gate.view("isIsolated", key)}
 
 
 def page_of(gate: Gate, zone: str, criticality: int, page: int) -> list[str]:
