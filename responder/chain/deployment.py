@@ -187,8 +187,10 @@ def read_state(w3: Web3, manifest: Manifest) -> State:
 
 
 def _follow(w3: Web3, manifest: Manifest) -> tuple[Ledger, _Names]:
-    names = _Names()
-    client = GateClient(str(getattr(w3.provider, "endpoint_uri", "")), manifest)
+    names, endpoint = _Names(), str(getattr(w3.provider, "endpoint_uri", ""))
+    if not endpoint.startswith("http"):
+        raise Permanent(f"{endpoint or 'this network'} is no HTTP endpoint; give the node's")
+    client = GateClient(endpoint, manifest)
     ledger = Ledger(client.domain, names.watch)
     ledger.sync(client)
     return ledger, names

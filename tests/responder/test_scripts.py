@@ -198,6 +198,7 @@ def test_it_asks_first(answers: Answers) -> None:
 
 
 def test_twice_is_once(answers: Answers) -> None:
+    assert answers["deployed"][1] is None
     assert "42 transactions sent" in answers["deployed"][0]
     assert "\n0 transactions sent" in answers["deployed again"][0]
 
