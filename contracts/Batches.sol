@@ -171,9 +171,12 @@ abstract contract Batches is Orders {
         if (targets.length == 0) revert IGate.GateBadBatch();
         bool pages = batch.kind == Kind.ISOLATE;
         uint256 shift = pages ? NUMBER : 0;
+        uint256 last = 0;
         for (uint256 i = 0; i < targets.length; ++i) {
-            if (i != 0 && targets[i] >> shift <= targets[i - 1] >> shift) revert IGate.GateBadBatch();
-            count += pages ? _countBits(uint128(targets[i])) : 1;
+            uint256 target = targets[i];
+            if (i != 0 && target >> shift <= last) revert IGate.GateBadBatch();
+            last = target >> shift;
+            count += pages ? _countBits(uint128(target)) : 1;
         }
     }
 
@@ -181,17 +184,19 @@ abstract contract Batches is Orders {
         (Kind kind, uint256[] calldata targets) = (batch.kind, batch.targets);
         uint256 end = block.timestamp + batch.ttl;
         uint256 live = look.cell.live();
+        uint8 criticality = batch.criticality;
+        mapping(bytes32 => Target) storage orders = _targets[uint8(kind)];
         for (uint256 i = 0; i < targets.length; ++i) {
             bytes32 key = bytes32(targets[i]);
-            Target target = _targets[uint8(kind)][key];
+            Target target = orders[key];
             Reason reason = _targetRefusal(kind, key, target);
             if (reason != Reason.NONE) revert IGate.GateRefused(reason);
-            if (_criticalityOf(kind, key, target) != batch.criticality) revert IGate.GateBadBatch();
+            if (_criticalityOf(kind, key, target) != criticality) revert IGate.GateBadBatch();
             if (!target.has(COUNTED)) ++live;
             uint256 until = target.until() > end ? target.until() : end;
-            _targets[uint8(kind)][key] = target.without(RECEIPTED | MISSED).with(COUNTED).withOrder(until, id);
-            if (kind == Kind.BLOCK) _noteLength(key);
+            orders[key] = target.without(RECEIPTED | MISSED).with(COUNTED).withOrder(until, id);
         }
+        if (kind == Kind.BLOCK && criticality != 0) _noteLengths(targets);
         _countLive(batch, look, live);
     }
 
@@ -226,6 +231,13 @@ abstract contract Batches is Orders {
     function _countLive(IGate.Batch calldata batch, Look memory look, uint256 live) private {
         if (live > look.cell.live() && live > look.cell.maxLive()) revert IGate.GateRefused(Reason.LIVE_LIMIT);
         _cells[uint8(batch.kind)][batch.criticality] = look.cell.withLive(live);
+    }
+
+    /// @dev Single addresses, which are of no criticality, need no note.
+    function _noteLengths(uint256[] calldata networks) private {
+        for (uint256 i = 0; i < networks.length; ++i) {
+            _noteLength(bytes32(networks[i]));
+        }
     }
 
     /// @return whether the batch was live there
@@ -287,10 +299,11 @@ abstract contract Batches is Orders {
         if (batch.kind == Kind.ISOLATE) return _pagesHash(batch, names);
         if (names.length != 0) revert IGate.GateBadBatch();
         uint256[] calldata targets = batch.targets;
+        bool revokes = batch.kind == Kind.REVOKE;
         bytes32[] memory hashes = new bytes32[](targets.length);
         for (uint256 i = 0; i < hashes.length; ++i) {
             bytes32 target = bytes32(targets[i]);
-            hashes[i] = batch.kind == Kind.REVOKE ? target : keccak256(bytes(Networks.toText(target)));
+            hashes[i] = revokes ? target : Networks.textHash(target);
         }
         return keccak256(bytes.concat(_hashWords(hashes, hashes.length)));
     }
