@@ -16,8 +16,8 @@ abstract contract Batches is Orders {
 
     string private constant FIELDS = "(bytes32 batch,string action,string[][] targets,string zone,uint8 criticality,uint32 ttl,"
         "bytes32 model,bytes32 evidence,address agent,uint64 deadline)";
-    bytes32 private immutable BATCH_APPROVAL = keccak256(abi.encodePacked("BatchApproval", FIELDS));
-    bytes32 private immutable BATCH_RELEASE = keccak256(abi.encodePacked("BatchRelease", FIELDS));
+    bytes32 internal immutable BATCH_APPROVAL = keccak256(abi.encodePacked("BatchApproval", FIELDS));
+    bytes32 internal immutable BATCH_RELEASE = keccak256(abi.encodePacked("BatchRelease", FIELDS));
 
     uint256 private constant NUMBER = 128; // shift of the page's number in one of `Batch.targets`
     uint256 private constant NAMES = 8; // places of a group
@@ -32,14 +32,14 @@ abstract contract Batches is Orders {
         bytes32[] hashes; // EIP-712's, of each list of names; none where a page is sealed and every key is given
     }
 
-    // ============ Externals ============
+    // ============ Internals: ordering ============
 
-    /// @dev See `IGate`.
-    function orderBatch(
+    /// @dev See `IGate.orderBatch`.
+    function _orderBatch(
         IGate.Batch calldata batch,
         bytes32[][] calldata names,
         IGate.CompactSignature[] calldata signatures
-    ) external returns (bytes32 id) {
+    ) internal returns (bytes32 id) {
         Account agent = _checkAgent(batch.agent, batch.model, batch.nonce);
         Look memory look = _lookAtAll(batch);
         _checkDeadline(batch.deadline, look.cell.maxPending());
@@ -48,109 +48,15 @@ abstract contract Batches is Orders {
         uint256 delay = _delay(look);
         if (delay != 0) revert IGate.GateTooEarly(uint64(block.timestamp + delay));
         _accounts[batch.agent] = _spendBudget(agent, batch.kind, batch.criticality, look.cell, _size(batch));
-        id = batchIdOf(batch);
+        id = _batchIdOf(batch);
         _collectCompact(id, _batchDigest(BATCH_APPROVAL, id, batch, names), signatures, look);
         if (batch.kind == Kind.ISOLATE) _orderPages(id, batch, look);
         else _orderEach(id, batch, look);
         _tell(IGate.BatchOrdered.selector, id, abi.encode(batch, signatures));
     }
 
-    /// @dev See `IGate`.
-    function withdrawBatch(IGate.Batch calldata batch) external {
-        bytes32 id = batchIdOf(batch);
-        Account agent = _accounts[batch.agent];
-        if (agent.isUsed(batch.nonce)) revert IGate.GateBadNonce(batch.nonce, agent.lastNonce());
-        _checkDeadline(batch.deadline, _settings.maxPending);
-        _withdraw(id);
-    }
-
-    /// @dev See `IGate`.
-    function vetoBatch(IGate.Batch calldata batch) external {
-        _veto(batchIdOf(batch), batch.agent, batch.nonce);
-        _burn(batch.agent, batch.nonce);
-    }
-
-    /// @dev See `IGate`.
-    function releaseBatch(
-        IGate.Batch calldata batch,
-        bytes32[][] calldata names,
-        IGate.Signature[] calldata signatures
-    ) external {
-        bytes32 id = batchIdOf(batch);
-        _collect(_batchDigest(BATCH_RELEASE, id, batch, names), signatures, _settings.releaseQuorum);
-        uint256 released = 0;
-        for (uint256 i = 0; i < batch.targets.length; ++i) {
-            bool done = batch.kind == Kind.ISOLATE ? _releasePage(id, batch, i) : _releaseOne(id, batch, i);
-            if (done) ++released;
-        }
-        if (released == 0) revert IGate.GateWrongStatus(id, Status.EXPIRED);
-        _tell(IGate.BatchReleased.selector, id, abi.encode(signatures));
-    }
-
-    /// @dev See `IGate`.
-    function settlePages(bytes32 zone, uint8 criticality, uint16[] calldata pages) external {
-        uint16 number = _zoneNumbers[zone];
-        for (uint256 i = 0; i < pages.length; ++i) {
-            Page storage page = _pages[_pageKey(number, criticality, pages[i])];
-            if (page.ordered == 0 || block.timestamp < page.until) {
-                revert IGate.GateNotEnded(bytes32(uint256(pages[i])));
-            }
-            _uncountPage(page, number, criticality, page.ordered);
-            _tell(IGate.PageSettled.selector, zone, abi.encode(criticality, pages[i]));
-        }
-    }
-
-    /// @dev See `IRegistry`.
-    function sealPage(bytes32 zone, uint8 criticality, uint16 page, bytes32[] calldata keys) external {
-        uint16 number = _zoneNumbers[zone];
-        if (keys.length == 0 || keys.length != _placesOf(_places[number][criticality], page)) {
-            revert IRegistry.RegistryBadPage(page);
-        }
-        bytes32 chain = 0;
-        for (uint256 i = 0; i < keys.length; ++i) {
-            chain = keccak256(bytes.concat(chain, keys[i]));
-        }
-        uint256 key = _pageKey(number, criticality, page);
-        if (chain != _pageChains[key]) revert IRegistry.RegistryBadPage(page);
-        Walk memory walk;
-        bytes32 root = _subtree(walk, keys, 0, PAGE, keys.length, 0);
-        _pages[key].names = _seal(_hashRange(keys, 0, keys.length), root);
-        _tell(IRegistry.PageSealed.selector, zone, abi.encode(criticality, page));
-    }
-
-    // ============ Views ============
-
-    /// @dev See `IGate`.
-    function batchIdOf(IGate.Batch calldata batch) public view returns (bytes32) {
+    function _batchIdOf(IGate.Batch calldata batch) internal view returns (bytes32) {
         return keccak256(abi.encode(block.chainid, address(this), batch));
-    }
-
-    /// @dev See `IGate`.
-    function batchApprovalDigest(IGate.Batch calldata batch, bytes32[][] calldata names)
-        external
-        view
-        returns (bytes32)
-    {
-        return _batchDigest(BATCH_APPROVAL, batchIdOf(batch), batch, names);
-    }
-
-    /// @dev See `IGate`.
-    function batchReleaseDigest(IGate.Batch calldata batch, bytes32[][] calldata names)
-        external
-        view
-        returns (bytes32)
-    {
-        return _batchDigest(BATCH_RELEASE, batchIdOf(batch), batch, names);
-    }
-
-    /// @dev See `IGate`.
-    function pageOf(bytes32 zone, uint8 criticality, uint16 number)
-        external
-        view
-        returns (uint128 members, uint128 ordered, uint64 until, bool sealedNames)
-    {
-        Page memory page = _pages[_pageKey(_zoneNumbers[zone], criticality, number)];
-        return (page.members, page.ordered, page.until, page.names != 0);
     }
 
     // ============ Internals: orders ============
@@ -240,38 +146,10 @@ abstract contract Batches is Orders {
         }
     }
 
-    /// @return whether the batch was live there
-    function _releasePage(bytes32 id, IGate.Batch calldata batch, uint256 i) private returns (bool) {
-        uint16 zone = _zoneNumbers[batch.zone];
-        Page storage page = _page(zone, batch.criticality, batch.targets[i]);
-        if (page.batch != uint80(bytes10(id)) || block.timestamp >= page.until) return false;
-        _uncountPage(page, zone, batch.criticality, uint128(batch.targets[i]));
-        if (page.ordered == 0) page.until = 0;
-        return true;
-    }
-
-    function _releaseOne(bytes32 id, IGate.Batch calldata batch, uint256 i) private returns (bool) {
-        bytes32 key = bytes32(batch.targets[i]);
-        Target target = _targets[uint8(batch.kind)][key];
-        if (!target.isOf(id) || block.timestamp >= target.until()) return false;
-        _targets[uint8(batch.kind)][key] = target.withUntil(0);
-        _uncount(batch.kind, key);
-        return true;
-    }
-
-    /// @param bits of those that count no more
-    function _uncountPage(Page storage page, uint16 zone, uint8 criticality, uint128 bits) private {
-        uint256 count = _countBits(page.ordered & bits);
-        Cell cell = _cells[uint8(Kind.ISOLATE)][criticality];
-        _cells[uint8(Kind.ISOLATE)][criticality] = cell.withLive(cell.live() - count);
-        _zones[zone] = _zones[zone].withIsolated(_zones[zone].isolated() - count);
-        page.ordered &= ~bits;
-    }
-
     // ============ Internals: names ============
 
     function _batchDigest(bytes32 typeHash, bytes32 id, IGate.Batch calldata batch, bytes32[][] calldata names)
-        private
+        internal
         view
         returns (bytes32)
     {
@@ -345,7 +223,7 @@ abstract contract Batches is Orders {
         uint256 to,
         uint256 places,
         uint256 bits
-    ) private pure returns (bytes32 hash) {
+    ) internal pure returns (bytes32 hash) {
         // A page's places are far from overflow.
         unchecked {
             if (from >= places) return 0;
@@ -384,12 +262,12 @@ abstract contract Batches is Orders {
         return words[walk.next++];
     }
 
-    function _seal(bytes32 flat, bytes32 root) private pure returns (uint128) {
+    function _seal(bytes32 flat, bytes32 root) internal pure returns (uint128) {
         return uint128(bytes16(Hashes.efficientKeccak256(flat, root)));
     }
 
     /// @dev The caller knows that so many words are there.
-    function _hashRange(bytes32[] calldata words, uint256 from, uint256 count) private pure returns (bytes32 hash) {
+    function _hashRange(bytes32[] calldata words, uint256 from, uint256 count) internal pure returns (bytes32 hash) {
         assembly ("memory-safe") {
             let free := mload(0x40)
             calldatacopy(free, add(words.offset, mul(0x20, from)), mul(0x20, count))
@@ -435,14 +313,14 @@ abstract contract Batches is Orders {
 
     /// @param all places of the zone and criticality that are taken
     /// @return how many of them are on this page
-    function _placesOf(uint256 all, uint256 page) private pure returns (uint256) {
+    function _placesOf(uint256 all, uint256 page) internal pure returns (uint256) {
         uint256 first = page * PAGE;
         if (all <= first) return 0;
         return all - first < PAGE ? all - first : PAGE;
     }
 
     /// @dev All at once, for a loop over the bits costs as much as the page.
-    function _countBits(uint128 word) private pure returns (uint256 x) {
+    function _countBits(uint128 word) internal pure returns (uint256 x) {
         unchecked {
             x = word;
             x -= (x >> 1) & 0x55555555555555555555555555555555;
