@@ -18,6 +18,7 @@ from forged_orders import ORDERS
 from forged_powers import POWERS
 from forged_votes import VOTES
 from forging import Events, change, drop, last
+from happenings import everything
 from world import OPERATORS, Wants, World
 
 from policies.actions import Kind
@@ -64,7 +65,7 @@ class Forger:
 def history(module_world: World) -> World:
     """A bit of everything: ends with an order by two signatures and its receipt."""
     world, store = module_world, EvidenceStore(module_world.settings.evidence)
-    world.everything(store.put({"why": "test"}), store.put({"read": "back"}))
+    everything(world, store.put({"why": "test"}), store.put({"read": "back"}))
     return world
 
 

@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 import pytest
+from happenings import everything
 from rich.console import Console
 from world import OPERATORS, Wants, World
 
@@ -73,7 +74,7 @@ def test_every_step_of_a_life_is_told(world: World) -> None:
 
 
 def test_what_stops_waits_or_comes_at_once_is_told(world: World) -> None:
-    world.everything(bundle(world, "a web shell"))
+    everything(world, bundle(world, "a web shell"))
     text = " ".join(told(world).split())
     short = [world.address(name)[:10] for name in ("guardian", "relayer")]
     for said in (
