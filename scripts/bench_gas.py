@@ -358,8 +358,6 @@ class Fleet:
         return self.gate.order_batch(batch, named, self.zone, given)
 
 
-
-
 def block_each(gate: Gate, networks: list[int]) -> int:
     texts = [network_text(network.to_bytes(32)) for network in networks]
     batch = gate.batch(Kind.BLOCK, bytes(32), tuple(sorted(networks)))
