@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 
 _SETTLE_AFTER = 60  # seconds for which an ended order may still count, so that many go together
 _SETTLE_MOST = 200  # in one transaction
-_RACES = frozenset({"GateAlreadyVoted", "GateWrongStatus", "GateTooEarly"})
+# What someone else did in between, or a clock that goes ahead of the chain's.
+_RACES = frozenset({"GateAlreadyVoted", "GateWrongStatus", "GateTooEarly", "GateNotEnded"})
 
 
 class Relay:
@@ -172,7 +173,7 @@ class Relay:
         for place in dict.fromkeys((zone, criticality) for zone, criticality, _ in pages):
             numbers = [number for zone, c, number in pages if (zone, c) == place]
             calls.append(partial(self._gate.settle_pages, *place, numbers))
-        for_each(calls, lambda call: call())
+        for_each(calls, _unless_raced)
 
 
 def _unless_raced(call: Callable[[], object]) -> None:

@@ -124,18 +124,20 @@ class World:
 
     def govern(self, function: str, *args: Any) -> None:
         """A change of the rules by the governor, after its delay."""
-        manifest, governor = Manifest.load(self.settings.manifest), self.key("governor")
+        manifest = Manifest.load(self.settings.manifest)
         manager = self.w3.eth.contract(
             address=Web3.to_checksum_address(manifest.manager), abi=artifact("AccessManager")["abi"]
         )
         call = self.contract.get_function_by_name(function)(*args)
         data = call.build_transaction({"gas": 1, "gasPrice": 1, "chainId": 1})["data"]
-        self._send(manager.functions.schedule(self.contract.address, data, 0), governor)
+        self.send(manager.functions.schedule(self.contract.address, data, 0), "governor")
         self.wait(5)
-        self._send(call, governor)
+        self.send(call, "governor")
 
-    def _send(self, call: Any, account: LocalAccount) -> None:
-        w3, sender = self.w3, account.address
+    def send(self, call: Any, name: str) -> None:
+        """A contract's call, as this account's transaction."""
+        w3, account = self.w3, self.key(name)
+        sender = account.address
         nonce = w3.eth.get_transaction_count(sender)
         signed = account.sign_transaction(call.build_transaction({"from": sender, "nonce": nonce}))
         receipt = w3.eth.wait_for_transaction_receipt(
