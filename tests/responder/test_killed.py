@@ -118,9 +118,19 @@ def test_undisturbed(world: World) -> None:
     check(world)
 
 
-@pytest.mark.parametrize("nth", [1, pytest.param(2, marks=pytest.mark.slow)])
+ONCE = "file_receipts"  # two orders at one tick
+MOMENTS = [
+    *((owner, name, 1) for owner, name in POINTS),
+    *(
+        pytest.param(owner, name, 2, marks=pytest.mark.slow)
+        for owner, name in POINTS
+        if name != ONCE
+    ),
+]
+
+
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize(("owner", "name"), POINTS, ids=[f"{o.__name__}.{n}" for o, n in POINTS])
+@pytest.mark.parametrize(("owner", "name", "nth"), MOMENTS)
 def test_killed(
     world: World, monkeypatch: pytest.MonkeyPatch, owner: type, name: str, after: bool, nth: int
 ) -> None:
