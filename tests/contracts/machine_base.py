@@ -60,9 +60,8 @@ class Base(Stage, RuleBasedStateMachine):
         self._containment_agrees()
         for proposal in self.proposals[-10:] + self.proposals[: -10 : 1 + self.steps % 3]:
             self.world.agree("stateOf", proposal)
-        for i in range(4):
-            kind, target, ttl = USUAL[(self.steps + i) % len(USUAL)]
-            agent = self.address(AGENTS[i % 2])
+        for i, (kind, target, ttl) in enumerate(USUAL):
+            agent = self.address(AGENTS[(self.steps + i) % 2])
             self.world.agree("verdict", agent, int(kind), target, ttl, tables.MODELS[0])
 
     def _registry_agrees(self) -> None:

@@ -29,7 +29,7 @@ from responder.chain.proposal import Batch, name_key, page_words
 
 LISTS = {  # kind and criticality of what may well be listed
     (Kind.BLOCK, 0): ["203.0.113.9/32", "203.0.113.10/32", "2001:db8:2::1/128"],
-    (Kind.BLOCK, 1): ["203.0.113.0/24", "192.0.2.0/24"],
+    (Kind.BLOCK, 1): ["203.0.113.0/24", "192.0.2.0/24", "2001:db8:2::/64"],
     (Kind.REVOKE, 1): ["ssh:deploy", "ssh:build"],
     (Kind.REVOKE, 2): ["ssh:admin"],
 }

@@ -30,9 +30,12 @@ from policies.actions import Kind
 from responder.chain.proposal import name_key
 
 some_assets = st.sampled_from(SOME)
-zone_names = st.sampled_from((*ZONES, *ZONES, "unknown", ""))
+zone_names = st.sampled_from((*ZONES, *ZONES, *ZONES, "unknown", ""))
 few = st.integers(0, 4)
 now_and_then = st.sampled_from((0, 1, 1, 1, 1, 1))
+
+
+Change = tuple[str, dict[str, Any]]  # a method below and its arguments
 
 
 def _change(method: str, **arguments: Any) -> Any:
@@ -47,6 +50,7 @@ people_changes = st.one_of(
         roles=st.sampled_from((0, 0, 1, 2, 2, 4, 6, 8, 3, 16)),
         group=st.sampled_from((0, 0, 0, 1, 1, 2, 4)),
     ),
+    _change("_revoke", name=st.sampled_from(OPERATORS), back=now_and_then),
     _change("_many_take_seats", group=st.integers(0, 3), count=st.integers(1, 17)),
     _change(
         "_set_scope",
@@ -55,17 +59,19 @@ people_changes = st.one_of(
         zone=zone_names,
     ),
 )
-place_changes = st.one_of(
+zone_changes = st.one_of(
     _change(
         "_set_zone",
         name=zone_names,
-        share=st.sampled_from((0, 10, 50, 100, 100, 101)),
-        extra=st.sampled_from((0, 1, 2, 65)),
+        share=st.sampled_from((10, 50, 100) * 3 + (0, 101)),
+        extra=st.sampled_from((0, 1, 2) * 3 + (65,)),
         frozen=st.sampled_from((0, 0, 300, 3600)),
         opens=st.integers(0, 1),
-        length=st.sampled_from((0, 600, 7 * 86400, 7 * 86400 + 1)),
+        length=st.sampled_from((0, 600, 7 * 86400) * 3 + (7 * 86400 + 1,)),
     ),
     _change("_set_pool", name=st.sampled_from((*POOLS, *POOLS, "")), keep=few),
+)
+target_changes = st.one_of(
     _change(
         "_change_an_asset",
         name=some_assets,
@@ -74,6 +80,7 @@ place_changes = st.one_of(
         protected=st.sampled_from((False, False, True)),
         pool=st.sampled_from(("", "", "dns", "probes", "unknown")),
         what=st.sampled_from(("zone", "criticality", "protected", "pool", "all", "twice")),
+        ordered=st.booleans(),
     ),
     _change(
         "_change_a_credential",
@@ -112,22 +119,32 @@ rule_changes = st.one_of(
     ),
     _change(
         "_set_limits",
-        window=st.sampled_from((600, 3600, 3600, 0)),
+        window=st.sampled_from((600, 3600) * 3 + (0,)),
         pending=st.sampled_from((900, 900, 300, 30 * 86400, 30 * 86400 + 1)),
         due=st.sampled_from((60, 120)),
-        quorums=st.tuples(*[st.sampled_from((1, 2, 2, 3, 0))] * 3),
+        quorums=st.tuples(*[st.sampled_from((1, 2, 2, 3) * 4 + (0,))] * 3),
     ),
 )
 
 
 class Governance(Base):
-    @rule(change=st.one_of(people_changes, rule_changes))
-    def people_and_rules_change(self, change: tuple[str, dict[str, Any]]) -> None:
-        method, arguments = change
-        getattr(self, method)(**arguments)
+    @rule(change=people_changes)
+    def people_change(self, change: Change) -> None:
+        self._change(change)
 
-    @rule(change=place_changes)
-    def targets_change(self, change: tuple[str, dict[str, Any]]) -> None:
+    @rule(change=rule_changes)
+    def rules_change(self, change: Change) -> None:
+        self._change(change)
+
+    @rule(change=zone_changes)
+    def zones_change(self, change: Change) -> None:
+        self._change(change)
+
+    @rule(change=target_changes)
+    def targets_change(self, change: Change) -> None:
+        self._change(change)
+
+    def _change(self, change: Change) -> None:
         method, arguments = change
         getattr(self, method)(**arguments)
 
@@ -147,6 +164,13 @@ class Governance(Base):
 
     def _set_roles(self, name: str, roles: int, group: int) -> None:
         self._govern("setRoles", self.address(name), roles, group if roles & 2 or group > 2 else 0)
+
+    def _revoke(self, name: str, back: int) -> None:
+        """For a moment, mostly: long enough to be seen."""
+        self._govern("setRoles", self.address(name), 0, 0)
+        self.all_is_well()
+        if back:
+            self.world.restore_role(name)
 
     def _many_take_seats(self, group: int, count: int) -> None:
         """Until there is none, and leave again: the seats rest."""
@@ -191,8 +215,18 @@ class Governance(Base):
         self._govern("setPool", name, keep)
 
     def _change_an_asset(
-        self, name: str, to: str, criticality: int, protected: bool, pool: str, what: str
+        self,
+        name: str,
+        to: str,
+        criticality: int,
+        protected: bool,
+        pool: str,
+        what: str,
+        ordered: bool,
     ) -> None:
+        counting = [n for n in SOME if self.model.counts(Kind.ISOLATE, name_key(n))]
+        if ordered and counting:
+            name = counting[len(name) % len(counting)]
         own = asset_entry(name)
         new = (
             name,

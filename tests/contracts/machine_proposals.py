@@ -106,10 +106,11 @@ class Proposals(Base):
     @rule(number=numbers, signed=signers, approve=st.booleans(), relay=callers)
     def vote_by_signature(self, number: int, signed: Any, approve: bool, relay: str) -> None:
         proposal = self.pick_open(number)
-        signatures = self.sign(
-            self.decided("Approval" if approve else "Rejection", proposal), signed
+        decision, function = (
+            ("Approval", "approveBySig") if approve else ("Rejection", "rejectBySig")
         )
-        self.send("approveBySig" if approve else "rejectBySig", relay, proposal, signatures)
+        signatures = self.sign(self.decided(decision, proposal), signed[: 2 + number % 3])
+        self.send(function, relay, proposal, signatures)
 
     @rule(number=numbers, name=voters)
     def withdraw(self, number: int, name: str) -> None:
@@ -138,15 +139,18 @@ class Proposals(Base):
 
     @rule(agent=st.sampled_from(AGENTS), what=usual)
     def propose_and_execute(self, agent: str, what: Any) -> None:
+        self._execute_now(agent, what)
+
+    def _execute_now(self, agent: str, what: Any) -> Proposal:
         """Whatever its rule asks for."""
         proposal = self.draft(agent, what)
         self.propose_now(agent, proposal)
-        if self.model.status(proposal) != "PENDING":
-            return
-        for name in OPERATORS[:4]:
-            self.send("approve", name, proposal)
-        self.advance(self.model.rule_for(proposal.kind, proposal.target)[2])
-        self.send("execute", "stranger", proposal)
+        if self.model.status(proposal) == "PENDING":
+            for name in OPERATORS[:4]:
+                self.send("approve", name, proposal)
+            self.advance(self.model.rule_for(proposal.kind, proposal.target)[2])
+            self.send("execute", "stranger", proposal)
+        return proposal
 
     @precondition(lambda self: self.proposals)
     @rule(
@@ -169,6 +173,19 @@ class Proposals(Base):
         found = [p for p in self.proposals if self.live(p)]
         proposal = found[number % len(found)] if found and live else self.pick(number)
         signatures = self.sign(self.decided("Release", proposal), signed)
+        self.send("release", "stranger", proposal, signatures)
+
+    @rule(agent=st.sampled_from(AGENTS), what=usual, signed=good_signers, where=st.integers(0, 1))
+    def release_elsewhere(self, agent: str, what: Any, signed: Any, where: int) -> None:
+        """What was ordered by transactions alone, at another gate too: signatures are of one."""
+        world, begun = self.elsewhere[where], len(self.world.taken)
+        proposal = self._execute_now(agent, what)
+        for call in self.world.taken[begun:]:
+            if call.function == "execute":
+                self.advance(self.model.rule_for(proposal.kind, proposal.target)[2])
+            world.repeat(call)
+        signatures = self.sign(self.decided("Release", proposal), signed)
+        assert not world.send("release", "stranger", proposal, signatures)
         self.send("release", "stranger", proposal, signatures)
 
     @rule(number=numbers, kind=st.sampled_from(Kind), ended=st.sampled_from((1, 1, 1, 0)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -28,10 +29,23 @@ from machine_base import (
 from machine_stage import page_of
 from machine_tables import AGENTS, LEASABLE, NETWORKS, TARGETS, TEXTS
 from machine_world import Call
+from model_state import WEEK
 
 from policies.actions import Kind
 from responder.chain.proposal import Batch, Lease, Proposal, page_words
 
+# Their last argument is what people signed.
+BY_SIGNATURE = {
+    "proposeApproved",
+    "approveBySig",
+    "rejectBySig",
+    "release",
+    "orderBatch",
+    "releaseBatch",
+    "grantLease",
+    "activateModel",
+    "resume",
+}
 DIGEST = b"\x05" * 32
 
 
@@ -221,9 +235,9 @@ class Signed(Base):
         if form == 1:
             proof = [*proof, DIGEST]
         if form == 2:
-            receipt = replace(receipt, enforcer=self.address("enforcer"))
+            receipt = replace(receipt, enforcer=self.address("dmz enforcer"))
         if isinstance(what, Batch) and (what.kind is Kind.ISOLATE or form == 3):
-            batch = _changed(what, form - 4)
+            batch = _changed(what, form - 8)
             self.send("showPageReceipt", by, batch, receipt, root, proof)
         else:
             self.send("showReceipt", by, int(what.kind), receipt, root, proof)
@@ -251,6 +265,31 @@ class Signed(Base):
     def time_passes(self, seconds: int) -> None:
         self.advance(seconds)
 
+    @rule(number=numbers, before=st.sampled_from((0, 0, 1)))
+    def something_begins_or_ends(self, number: int, before: int) -> None:
+        """Just now, or in a second."""
+        ahead = sorted({edge - self.now - before for edge in self._edges()})
+        near = [seconds for seconds in ahead if 0 < seconds <= 7200]
+        if near:
+            self.advance(near[number % min(len(near), 6)])
+
+    def _edges(self) -> Iterator[int]:
+        model = self.model
+        yield (self.now // model.bounds.window + 1) * model.bounds.window
+        for zone in model.zones.values():
+            yield from (zone.frozen_from, zone.frozen_until)
+            opens = self.now - (self.now - zone.opens) % WEEK
+            yield from (opens + zone.length, opens + WEEK)
+        for proposal in self.proposals:
+            yield proposal.deadline
+            entry = model.entries.get(proposal.id(self.world.domain))
+            if entry and entry.approved_at:
+                yield entry.approved_at + model.rule_for(proposal.kind, proposal.target)[2]
+        for order in (*model.orders.values(), *model.pages.values()):
+            yield order.until
+        yield from (grant.lease.expires for grant in model.leases.values())
+        yield from model.grants_of.values()
+
     @rule(rare=st.integers(0, 9), seconds=st.sampled_from((86400, 7 * 86400, 30 * 86400)))
     def long_time_passes(self, rare: int, seconds: int) -> None:
         if rare == 0:
@@ -269,9 +308,12 @@ class Signed(Base):
     @rule(number=numbers, where=st.integers(0, 1))
     def the_same_elsewhere(self, number: int, where: int) -> None:
         """At another gate or on another chain, where the same people have the same roles."""
-        taken = [c for c in self.world.taken if c.sender != self.address("governor")]
-        if taken:
-            self.elsewhere[where].repeat(taken[-1 - number % min(len(taken), 12)])
+        world = self.elsewhere[where]
+        for call in self.world.taken[-1 - number % 16 :]:
+            if call.sender == self.address("governor"):
+                continue
+            taken = world.repeat(call)
+            assert not (taken and call.function in BY_SIGNATURE and call.args[-1])
 
     @precondition(lambda self: self.world.taken)
     @rule(number=numbers, cut=st.integers(1, 40), form=st.sampled_from(("cut", "dirty", "unknown")))

@@ -59,7 +59,7 @@ def first_witness() -> Witness:
 
 class Stage:
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # of the machine that stands on it
         for world in worlds():
             world.begin()
         self.world, *self.elsewhere = worlds()

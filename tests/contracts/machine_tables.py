@@ -24,12 +24,12 @@ CARD, EVIDENCE = b"\x02" * 32, b"\x03" * 32
 LIMITS = Limits(3600, 900, 86400, 120, 2, 2, 2)
 RULES = {
     (Kind.BLOCK, 0): Rule(True, True, 2, 0, 0, 3600, 8, 3),
-    (Kind.BLOCK, 1): Rule(True, False, 2, 0, 300, 3600, 5, 2),
+    (Kind.BLOCK, 1): Rule(True, False, 2, 0, 300, 3600, 3, 2),
     (Kind.BLOCK, 2): Rule(True, False, 3, 0, 0, 600, 2, 1),
     (Kind.ISOLATE, 0): Rule(True, True, 2, 0, 0, 3600, 600, 120),
-    (Kind.ISOLATE, 1): Rule(True, False, 2, 0b11, 0, 3600, 6, 4),
+    (Kind.ISOLATE, 1): Rule(True, False, 2, 0b11, 0, 3600, 4, 4),
     (Kind.ISOLATE, 2): Rule(True, False, 2, 0b10, 300, 3600, 4, 3),
-    (Kind.REVOKE, 1): Rule(True, True, 2, 0, 0, 3600, 5, 2),
+    (Kind.REVOKE, 1): Rule(True, True, 2, 0, 0, 3600, 4, 2),
     (Kind.REVOKE, 2): Rule(True, False, 2, 0, 60, 3600, 5, 2),
 }
 
@@ -128,5 +128,7 @@ USUAL = [
     (Kind.ISOLATE, name_key("mail"), 600),
     (Kind.ISOLATE, name_key("printer"), 600),
     (Kind.BLOCK, network("192.0.2.0/24"), 3600),
+    (Kind.BLOCK, network("2001:db8:2::/64"), 600),
+    (Kind.BLOCK, network("203.0.0.0/16"), 600),
     (Kind.REVOKE, name_key("ssh:admin"), 60),
 ]

@@ -86,6 +86,7 @@ class World:
         self._seen: dict[Any, tuple[bytes, Any]] = {}  # on what gate and model agreed
         self._told: dict[Any, tuple[bytes, Any]] = {}
         self._configure()
+        self.heard = lambda *heard: None
         self._first, self._checkpoint = self._copy(), self.evm.snapshot()
 
     def _deploy(self, governor: str) -> Contract:

@@ -261,8 +261,7 @@ class Registry(State):
         return name_key(name)
 
     def _need_unordered(self, kind: Kind, key: bytes) -> None:
-        order = self.orders.get((kind, key))
-        if (order and order.counts) or (kind is Kind.ISOLATE and self.batched(key)):
+        if self.counts(kind, key):
             raise Refused("RegistryOrdered", key)
 
     def _count_protected(self, like: Network) -> int:

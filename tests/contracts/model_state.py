@@ -242,6 +242,11 @@ class State:
         page = self.pages.get(self.page_id(asset)) if asset else None
         return page if asset and page and asset.place % PAGE in page.places else None
 
+    def counts(self, kind: Kind, key: bytes) -> bool:
+        """Whether an order on it counts, its own or a batch's."""
+        order = self.orders.get((kind, key))
+        return bool(order and order.counts) or (kind is Kind.ISOLATE and bool(self.batched(key)))
+
     def is_live(self, order: Order | None) -> bool:
         return order is not None and not order.released and self.now < order.until
 
