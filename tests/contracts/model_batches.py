@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from model_orders import Orders
-from model_state import PAGE, Compact, Entry, PageId, PageOrder, Refused, Signatures
+from model_state import PAGE, Compact, Entry, Order, PageId, PageOrder, Refused, Signatures
 from scene import GUARDIAN
 
 from policies.actions import Kind
@@ -37,16 +37,24 @@ class Batches(Orders):
         return id_
 
     def _order_each(self, id_: bytes, batch: Batch) -> None:
+        before = self.live(batch.kind, batch.criticality)
         for target in batch.targets:
             key = target.to_bytes(32)
-            if reason := self.refusal(batch.kind, key, batch.ttl):
+            if reason := self.target_refusal(batch.kind, key):
                 raise Refused("GateRefused", reason)
             if self.criticality(batch.kind, key) != batch.criticality:
                 raise Refused("GateBadBatch")
             self.order(id_, batch.kind, key, batch.ttl)
+        self._check_live(batch, before)
+
+    def _check_live(self, batch: Batch, before: int) -> None:
+        live = self.live(batch.kind, batch.criticality)
+        if before < live > self.rule(batch.kind, batch.criticality).live:
+            raise Refused("GateRefused", "LIVE_LIMIT")
 
     def _order_pages(self, id_: bytes, batch: Batch) -> None:
-        rule, until, grown = self.rule(batch.kind, batch.criticality), self.now + batch.ttl, 0
+        until, before = self.now + batch.ttl, self.live(batch.kind, batch.criticality)
+        isolated = self.isolated(batch.zone)
         for target in batch.targets:
             page, places = self.page_number(batch, target), _places(target)
             if not places or not places <= self._members(page):
@@ -54,11 +62,10 @@ class Batches(Orders):
             last = self.pages.get(page)
             if last and self.is_live(last) and (last.places - places or until < last.until):
                 raise Refused("GatePageTaken", page[2])
-            grown += len(places) - (len(last.places) if last else 0)
             self.pages[page] = PageOrder(id_, until, places=places)
-        if grown > 0 and self.live(batch.kind, batch.criticality) > rule.live:
-            raise Refused("GateRefused", "LIVE_LIMIT")
-        if grown > 0 and self.is_over_share(batch.zone, self.isolated(batch.zone)):
+        self._check_live(batch, before)
+        after = self.isolated(batch.zone)
+        if after > isolated and self.is_over_share(batch.zone, after):
             raise Refused("GateRefused", "ZONE_SHARE")
 
     def _members(self, page: PageId) -> set[int]:
@@ -101,14 +108,11 @@ class Batches(Orders):
                 raise Refused("GateNotEnded", number.to_bytes(32))
             page.places = set()
 
-    def order_of(self, batch: Batch, target: int) -> PageOrder | None:
+    def order_of(self, batch: Batch, target: int) -> Order | None:
         """The last on a target of this batch, whoever's it is."""
-        found = (
-            self.pages.get(self.page_number(batch, target))
-            if batch.kind is Kind.ISOLATE
-            else self.orders.get((batch.kind, target.to_bytes(32)))
-        )
-        return found  # type: ignore[return-value]
+        if batch.kind is Kind.ISOLATE:
+            return self.pages.get(self.page_number(batch, target))
+        return self.orders.get((batch.kind, target.to_bytes(32)))
 
     # ---------------------------------------------------------------- views
 

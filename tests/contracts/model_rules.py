@@ -72,7 +72,7 @@ class Rules(Registry):
         """Empty where nothing but a budget could refuse."""
         rule = self.rule(kind, self.criticality(kind, key))
         return (
-            self._target_refusal(kind, key)
+            self.target_refusal(kind, key)
             or self.rule_refusal(rule, ttl)
             or self._limit_refusal(kind, key, rule)
         )
@@ -84,7 +84,7 @@ class Rules(Registry):
             return "RULE_REFUSES"
         return "" if 0 < ttl <= rule.max_ttl else "TTL_OUT_OF_RANGE"
 
-    def _target_refusal(self, kind: Kind, key: bytes) -> str:
+    def target_refusal(self, kind: Kind, key: bytes) -> str:
         if kind is Kind.BLOCK:
             network = self.networks[key]
             if network is None:
