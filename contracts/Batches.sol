@@ -210,7 +210,8 @@ abstract contract Batches is Orders {
             if (cuts && block.timestamp < end) revert IGate.GatePageTaken(targets[i] >> NUMBER);
             before += _countBits(ordered);
             count += _countBits(bits);
-            (page.ordered, page.until, page.flags, page.batch) = (bits, until, USED, uint80(bytes10(id)));
+            (page.ordered, page.until) = (bits, until);
+            (page.flags, page.batch) = (USED, uint80(bytes10(id)));
         }
         _countPages(batch, look, before, count);
     }

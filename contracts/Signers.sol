@@ -44,23 +44,25 @@ abstract contract Signers is Guardrails {
         returns (bytes32)
     {
         (bytes32 action, bytes32 target, bytes32 zone) = _names(proposal.kind, proposal.target, look.target.zone());
-        return _hashTypedDataV4(
-            keccak256(
-                abi.encode(
-                    typeHash,
-                    id,
-                    action,
-                    target,
-                    zone,
-                    look.criticality,
-                    proposal.ttl,
-                    proposal.model,
-                    proposal.evidence,
-                    proposal.agent,
-                    proposal.deadline
-                )
-            )
-        );
+        // One by one, for all at once are too many for the stack of solc's old code generator.
+        bytes32[11] memory fields = [
+            typeHash,
+            id,
+            action,
+            target,
+            zone,
+            bytes32(uint256(look.criticality)),
+            bytes32(uint256(proposal.ttl)),
+            proposal.model,
+            proposal.evidence,
+            bytes32(uint256(uint160(proposal.agent))),
+            bytes32(uint256(proposal.deadline))
+        ];
+        bytes32 hash;
+        assembly ("memory-safe") {
+            hash := keccak256(fields, 0x160)
+        }
+        return _hashTypedDataV4(hash);
     }
 
     /// @return seats of the signers, all of them current operators, no one twice
