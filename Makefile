@@ -15,6 +15,7 @@ IN_PROJECT_HOME = mkdir -p "$(CACHE)/home" && HOME="$(CACHE)/home"
 
 LIVE := .venv/live.stamp node_modules/live.stamp
 DEV := .venv/dev.stamp node_modules/dev.stamp
+PROOFS := .venv-proofs/proofs.stamp
 
 .PHONY: help demo test test-slow lint train evaluate bench-gas lock clean
 .DEFAULT_GOAL := help
@@ -28,7 +29,7 @@ demo: $(LIVE) ## the whole loop once, on a devnet, with a simulated network
 test: lint ## all checks and tests but the slow ones, as CI runs them
 	$(IN_PROJECT_HOME) $(BIN)/pytest
 
-test-slow: $(DEV) ## the tests marked slow
+test-slow: $(DEV) $(PROOFS) ## the tests marked slow, proofs and mutation of the contracts among them
 	$(IN_PROJECT_HOME) $(BIN)/pytest -m slow
 
 lint: $(DEV) ## ruff, mypy and the import rules
@@ -52,11 +53,13 @@ lock: $(CACHE)/lock/bin/uv ## bring the locks in line with pyproject.toml and pa
 		--custom-compile-command 'make lock' -o requirements/dev.txt && \
 	$$compile pyproject.toml --extra sim --constraints requirements/dev.txt \
 		--generate-hashes --no-annotate \
-		--custom-compile-command 'make lock' -o requirements/live.txt
+		--custom-compile-command 'make lock' -o requirements/live.txt && \
+	$$compile requirements/proofs.in --annotation-style line \
+		--custom-compile-command 'make lock' -o requirements/proofs.txt
 	npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 clean: ## remove everything that make has made
-	rm -rf .venv node_modules .cache build dist .hypothesis .import_linter_cache \
+	rm -rf .venv .venv-proofs node_modules .cache build dist .hypothesis .import_linter_cache \
 		.mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -76,6 +79,11 @@ clean: ## remove everything that make has made
 	$(BIN)/pip install --quiet -r requirements/dev.txt
 	$(BIN)/pip install --quiet --no-deps -e .
 	touch .venv/live.stamp $@
+
+.venv-proofs/proofs.stamp: requirements/proofs.txt | .venv/bin/python
+	.venv/bin/python -m venv .venv-proofs
+	.venv-proofs/bin/pip install --quiet -r requirements/proofs.txt
+	touch $@
 
 # npm ci empties node_modules first, stamps included.
 node_modules/live.stamp: package-lock.json package.json
