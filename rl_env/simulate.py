@@ -52,7 +52,9 @@ class Recording:
 
 
 def site() -> Inventory:
-    """A small company: three zones, one protected machine, two SSH keys."""
+    """A small company: three zones, one protected machine, two SSH keys; of its two shop fronts one
+    must stay reachable.
+    """
     rows = (
         ("web", "dmz", 1, False, "10.20.0.10"),
         ("shop", "dmz", 2, False, "10.20.0.11"),
@@ -67,9 +69,13 @@ def site() -> Inventory:
         ("laptop-2", "office", 0, False, "10.40.0.11"),
         ("laptop-3", "office", 0, False, "10.40.0.12"),
     )
+    pools = dict.fromkeys(("web", "shop"), "storefront")
     keys = ("ssh:SHA256:" + c * 43 for c in "aB")
     return Inventory(
-        tuple(Asset(name, zone, worth, held, (ip,)) for name, zone, worth, held, ip in rows),
+        tuple(
+            Asset(name, zone, worth, held, (ip,), pool=pools.get(name, ""))
+            for name, zone, worth, held, ip in rows
+        ),
         tuple(Credential(key) for key in keys),
         ("10.30.0.14/32",),
     )

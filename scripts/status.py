@@ -139,7 +139,10 @@ def _live(ledger: Ledger, now: int) -> Iterator[str]:
 
 
 def _fields(record: Limits | Rule) -> str:
-    return " ".join(f"{name}={value}" for name, value in asdict(record).items())
+    values = asdict(record)
+    if "groups" in values:
+        values["groups"] = "+".join(str(g) for g in range(4) if values["groups"] >> g & 1) or "any"
+    return " ".join(f"{name}={value}" for name, value in values.items() if name != "allowed")
 
 
 def _all(accounts: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any, Literal
 
 from policies.actions import Kind, network_key
@@ -14,9 +14,11 @@ from responder.chain.proposal import PAGE, name_key
 from responder.chain.registry import AssetEntry, CredentialEntry, Registry, Scope
 from responder.errors import Permanent
 
-__all__ = ["ADMIN_ROLE", "GOVERNED", "GOVERNOR_ROLE", "State", "Step", "plan", "seals"]
+__all__ = ["ADMIN_ROLE", "GOVERNED", "GOVERNOR_ROLE", "KEEPERS", "State", "Step", "plan", "seals"]
 
 ADMIN_ROLE, GOVERNOR_ROLE = 0, 1
+# Who says who is a governor, and who may cancel what one has scheduled.
+KEEPERS = {"setRoleAdmin": ADMIN_ROLE, "setRoleGuardian": ADMIN_ROLE}
 GOVERNED = (
     "setRoles",
     "setEnforcerScope",
@@ -60,6 +62,7 @@ class State:
     grants: Mapping[tuple[str, str], int]  # principal, resource -> Unix seconds
     function_roles: Mapping[str, int]  # by name of the gate's governed functions
     members: Mapping[tuple[int, str], int]  # of the manager's two roles: role, account -> delay
+    keepers: Mapping[str, int] = field(default_factory=lambda: dict(KEEPERS))
 
     @staticmethod
     def new(sender: str) -> State:
@@ -191,6 +194,9 @@ def _governance_steps(config: DeployConfig, state: State, sender: str) -> Iterat
     for role in (GOVERNOR_ROLE, ADMIN_ROLE):
         if state.members.get((role, config.governor)) != config.delay:
             yield Step("manager", "grantRole", (role, config.governor, config.delay))
+    for function, role in KEEPERS.items():
+        if state.keepers[function] != role:
+            yield Step("manager", function, (GOVERNOR_ROLE, role))
     others = [member for member in state.members if member[1] != config.governor]
     # The sender's own role of admin goes last: it is what the rest is done with.
     for role, account in sorted(

@@ -171,6 +171,7 @@ def read_state(w3: Web3, manifest: Manifest) -> State:
     Raises Permanent where the gate's events and its storage disagree.
     """
     on_chain = contracts(w3, manifest)
+    view = on_chain["manager"].functions
     ledger, names = _follow(w3, manifest)
     return State(
         registry=ledger,
@@ -178,12 +179,18 @@ def read_state(w3: Web3, manifest: Manifest) -> State:
         grants=names.grants,
         function_roles={name: _function_role(on_chain, name) for name in GOVERNED},
         members=_members(on_chain["manager"], manifest),
+        keepers={
+            "setRoleAdmin": int(view.getRoleAdmin(GOVERNOR_ROLE).call()),
+            "setRoleGuardian": int(view.getRoleGuardian(GOVERNOR_ROLE).call()),
+        },
     )
 
 
 def _follow(w3: Web3, manifest: Manifest) -> tuple[Ledger, _Names]:
-    names = _Names()
-    client = GateClient(str(getattr(w3.provider, "endpoint_uri", "")), manifest)
+    names, endpoint = _Names(), str(getattr(w3.provider, "endpoint_uri", ""))
+    if not endpoint.startswith("http"):
+        raise Permanent(f"{endpoint or 'this network'} is no HTTP endpoint; give the node's")
+    client = GateClient(endpoint, manifest)
     ledger = Ledger(client.domain, names.watch)
     ledger.sync(client)
     return ledger, names

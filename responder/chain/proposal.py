@@ -258,8 +258,8 @@ def batch_message(
 
 
 def page_groups(names: Sequence[str], bits: int) -> list[list[str]]:
-    """What a batch's message lists of one page: all its names, or the chosen ones of each group that
-    has any. `names` are those of all its places.
+    """What a batch's message lists of one page: all its names, or the chosen ones of each group
+    that has any. `names` are those of all its places.
     """
     if bits == (1 << len(names)) - 1:
         return [list(names)]
@@ -269,7 +269,7 @@ def page_groups(names: Sequence[str], bits: int) -> list[list[str]]:
 
 
 def page_words(keys: Sequence[bytes], bits: int) -> list[bytes]:
-    """What `orderBatch` must be told of one page to know its names. `keys` are of all its places."""
+    """What `orderBatch` is told of one page to know its names. `keys` are of all its places."""
     flat = bytes(keccak(b"".join(keys)))
     if bits == (1 << len(keys)) - 1:
         return [flat, _root(keys, 0, PAGE)]

@@ -7,14 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
-from eth_utils import keccak
 from scene import EVIDENCE, MODEL, Gate, asset_entry, halves
 
 from policies.actions import Kind, network_key
-from responder.chain.proposal import Batch, batch_message, name_key, network_text
+from responder.chain.proposal import (
+    Batch,
+    batch_message,
+    name_key,
+    network_text,
+    page_groups,
+    page_words,
+)
 
 PAGE = 128  # places
-GROUP = 16  # places, whose names are signed and known together
 FLEET = 300  # assets of the zone that the batches below are of: two pages and a part of a third
 WHOLE = (1 << PAGE) - 1
 CHUNK = 256  # assets in a call
@@ -29,6 +34,7 @@ __all__ = [
     "PAGE",
     "WHOLE",
     "bits",
+    "isolated",
     "make_batch",
     "named",
     "names_of",
@@ -66,6 +72,12 @@ def roster(gate: Gate, zone: str, criticality: int) -> dict[int, str]:
         for args in told
         if (args["entry"][1], args["entry"][3]) == wanted
     }
+
+
+def isolated(gate: Gate) -> set[int]:
+    """Places of the fleet that are isolated now."""
+    keys = [name_key(f"fleet-0-{place}") for place in range(FLEET)]
+    return {place for place, key in enumerate(keys) if gate.view("isIsolated", key)}
 
 
 def page_of(gate: Gate, zone: str, criticality: int, page: int) -> list[str]:
@@ -142,32 +154,25 @@ def texts_of(gate: Gate, batch: Batch) -> list[list[str]]:
             if event.name == "CredentialSet"
         }
         return [[known[word.to_bytes(32)] for word in batch.targets]]
-    groups = [group for page in _groups(gate, batch) for group in page]
-    chosen = [[name for i, name in enumerate(names) if some >> i & 1] for names, some in groups]
-    return [names for names in chosen if names]
+    pages = _pages(gate, batch)
+    return [group for names, places in pages for group in page_groups(names, places)]
 
 
 def names_of(gate: Gate, batch: Batch) -> list[list[bytes]]:
     """What `orderBatch` is given to know the names of the pages."""
-    given = []
-    for page in _groups(gate, batch) if batch.kind is Kind.ISOLATE else []:
-        words: list[bytes] = []
-        for names, some in page:
-            keys = [name_key(name) for name in names]
-            split = some not in (0, (1 << len(keys)) - 1)
-            words += keys if split else [bytes(keccak(b"".join(keys)))]
-        given.append(words)
-    return given
+    if batch.kind is not Kind.ISOLATE:
+        return []
+    pages = _pages(gate, batch)
+    return [page_words([name_key(name) for name in names], places) for names, places in pages]
 
 
-def _groups(gate: Gate, batch: Batch) -> list[list[tuple[list[str], int]]]:
-    """By page and group: all its names, and the bits of those that the batch has."""
-    found = []
-    for word in batch.targets:
-        names = page_of(gate, _zone(gate, batch), batch.criticality, word >> PAGE)
-        parts = [(i, names[i : i + GROUP]) for i in range(0, len(names), GROUP)]
-        found.append([(part, word >> i & (1 << len(part)) - 1) for i, part in parts])
-    return found
+def _pages(gate: Gate, batch: Batch) -> list[tuple[list[str], int]]:
+    """All names of each page, and the bits of those that the batch has."""
+    zone = _zone(gate, batch)
+    return [
+        (page_of(gate, zone, batch.criticality, word >> PAGE), word & WHOLE)
+        for word in batch.targets
+    ]
 
 
 def _zone(gate: Gate, batch: Batch) -> str:

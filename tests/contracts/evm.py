@@ -98,6 +98,16 @@ class Evm:
         """Writes a word of storage: a state that would take too many calls to reach."""
         self._evm.insert_account_storage(address, slot, value)
 
+    def split(self, chain_id: int) -> Evm:
+        """Another chain with all that is on this one."""
+        other = Evm(self.now, chain_id)
+        for address, (balance, words) in self.state().items():
+            info = pyrevm.AccountInfo(balance=int(balance), code=self.code(address))
+            other._evm.insert_account_info(address, info)
+            for slot, word in words.items():
+                other.poke(address, int(slot), int(word))
+        return other
+
     def state(self) -> dict[str, tuple[str, dict[str, str]]]:
         """By address: balance, and all words of storage that are not zero."""
         found = {}

@@ -38,7 +38,7 @@ KEYS_OF = {
     for cell, texts in LISTS.items()
 }
 batch_ttls = st.sampled_from((600, 600, 600, 60, 3600, 0, 3601))
-cells = st.sampled_from(sorted(LISTS))
+cells = st.sampled_from([*sorted(LISTS), (Kind.BLOCK, 0), (Kind.REVOKE, 1), (Kind.REVOKE, 1)])
 pages = st.sampled_from(PAGES[:1] * 3 + PAGES[1:3] * 5 + PAGES)
 masks = st.builds(  # few places, or most
     lambda one, other, few: one & other if few else one | other,
@@ -99,7 +99,7 @@ class Batches(Base):
         members=st.sampled_from((1, 1, 1, 1, 0)),
         signed=key_signers,
         ttl=batch_ttls,
-        names=st.sampled_from(("good",) * 5 + ("reversed", "short", "long", "none")),
+        names=st.sampled_from(("good",) * 8 + ("reversed", "short", "long", "none")),
     )
     def isolate_pages(
         self, agent: str, some: Any, members: int, signed: Any, ttl: int, names: str
@@ -111,6 +111,8 @@ class Batches(Base):
             bits = mask & self.model.page_of(*page)[0] if members else mask
             targets.append(page[2] << PAGE | (bits or 1))
         made = self._batch(agent, Kind.ISOLATE, criticality, targets, zone=zone, ttl=ttl)
+        if ttl != 60:
+            self._seal([page_of(made, target) for target in made.targets])
         self._order(agent, made, signed, names)
 
     @rule(
@@ -129,6 +131,7 @@ class Batches(Base):
         bits = members if whole else ordered | (free & -free)
         target = page[2] << PAGE | (bits or 1)
         made = self._batch(agent, Kind.ISOLATE, page[1], [target], zone=page[0], ttl=ttl)
+        self._seal([page])
         self._order(agent, made, signed)
 
     @rule(
@@ -249,8 +252,7 @@ class Batches(Base):
         given = {"whole": keys, "short": keys[:-1], "other": keys[::-1], "none": []}[form]
         self.send("sealPage", by, *page, given)
 
-    @rule()
-    def seal_all(self) -> None:
-        for page in PAGES:
+    def _seal(self, pages: list[PageId]) -> None:
+        for page in pages:
             if page not in self.model.sealed and self.model.page_keys(page):
                 self.send("sealPage", "stranger", *page, self.model.page_keys(page))

@@ -100,12 +100,12 @@ class Proposals(Base):
     @precondition(lambda self: self.proposals)
     @rule(number=numbers, name=voters, function=st.sampled_from(("approve", "approve", "reject")))
     def vote(self, number: int, name: str, function: str) -> None:
-        self.send(function, name, self.pick(number))
+        self.send(function, name, self.pick_open(number))
 
     @precondition(lambda self: self.proposals)
     @rule(number=numbers, signed=signers, approve=st.sampled_from((1, 1, 0)), relay=callers)
     def vote_by_signature(self, number: int, signed: Any, approve: int, relay: str) -> None:
-        proposal = self.pick(number)
+        proposal = self.pick_open(number)
         signatures = self.sign(
             self.decided("Approval" if approve else "Rejection", proposal), signed
         )
@@ -114,17 +114,17 @@ class Proposals(Base):
     @precondition(lambda self: self.proposals)
     @rule(number=numbers, name=voters)
     def withdraw(self, number: int, name: str) -> None:
-        self.send("withdraw", name, self.pick(number))
+        self.send("withdraw", name, self.pick_open(number))
 
     @precondition(lambda self: self.proposals)
     @rule(number=numbers, name=guardians)
     def veto(self, number: int, name: str) -> None:
-        self.send("veto", name, self.pick(number))
+        self.send("veto", name, self.pick_open(number))
 
     @precondition(lambda self: self.proposals)
     @rule(number=numbers, name=callers)
     def execute(self, number: int, name: str) -> None:
-        self.send("execute", name, self.pick(number))
+        self.send("execute", name, self.pick_open(number))
 
     @precondition(lambda self: self.proposals)
     @rule(
@@ -133,7 +133,7 @@ class Proposals(Base):
         wait=st.sampled_from((0, 59, 60, 299, 300)),
     )
     def approve_and_execute(self, number: int, names: list[str], wait: int) -> None:
-        proposal = self.pick(number)
+        proposal = self.pick_open(number)
         for name in names:
             self.send("approve", name, proposal)
         self.world.agree("stateOf", proposal)
@@ -185,8 +185,6 @@ class Proposals(Base):
             key for (what, key), order in self.model.orders.items() if what is kind and over(order)
         ]
         if not ended:
-            keys = [
-                *keys[:1],
-                next(key for what, key in TARGETS[number % 20 :] if what is kind),
-            ] * 2
+            known = [key for what, key in TARGETS if what is kind]
+            keys = [*keys[:1], known[number % len(known)]] * 2
         self.send("settle", "stranger", int(kind), keys[: 1 + number % 4])

@@ -98,6 +98,7 @@ class Signed(Base):
         if self.send("grantLease", "stranger", lease, signatures) and lease not in self.leases:
             self.leases.append(lease)
 
+    @precondition(lambda self: self.model.leases or self.steps % 8 == 0)
     @rule(name=guardians, agent=agents)
     def end_a_lease(self, name: str, agent: str) -> None:
         self.send("endLease", name, self.address(agent))
@@ -121,10 +122,12 @@ class Signed(Base):
     def deactivate_a_model(self, name: str, model: bytes) -> None:
         self.send("deactivateModel", name, model)
 
+    @precondition(lambda self: not self.model.paused or self.steps % 4 == 0)
     @rule(name=guardians)
     def pause(self, name: str) -> None:
         self.send("pause", name)
 
+    @precondition(lambda self: self.model.paused or self.steps % 8 == 0)
     @rule(signed=signers)
     def resume(self, signed: Any) -> None:
         self.send("resume", "stranger", self.sign(self.resumed(), signed))

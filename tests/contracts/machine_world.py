@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import machine_tables as tables
@@ -161,11 +162,11 @@ class World:
         raw, before = self.raw(function, *args), self._seen.get((function, args))
         if before == (raw, expected):
             return
-        got = self._decoded(function, raw)
+        got, wanted = self._decoded(function, raw), expected
         if function in UNORDERED:
-            got, expected = sorted(got), sorted(expected)
-        assert got == expected, f"{function}{args}: the gate says {got}, the model {expected}"
-        self._seen[function, args] = raw, plain(getattr(self.model, name)(*args))
+            got, wanted = sorted(got), sorted(expected)
+        assert got == wanted, f"gate: {got}, model: {wanted}, of {function}{args}"
+        self._seen[function, args] = raw, expected
 
     def calldata(self, call: Call) -> bytes:
         return self.contract.data(call.function, *(_abi(arg) for arg in call.args))
@@ -189,8 +190,8 @@ class World:
 
     def _copy(self, model: GateModel | None = None) -> GateModel:
         model = model or self.model
-        shared = (model.wallets, model.texts, model.networks)
-        return copy.deepcopy(model, {id(table): table for table in shared})
+        never_change = (model.wallets, model.texts, model.networks, *model.assets.values())
+        return copy.deepcopy(model, {id(one): one for one in never_change})
 
     # ---------------------------------------------------------------- governance at first
 
@@ -252,6 +253,7 @@ def _answer_types(contract: Contract) -> dict[str, list[str]]:
     return {entry["name"]: get_abi_output_types(entry) for entry in functions}  # type: ignore[arg-type]
 
 
+@cache
 def _snake(name: str) -> str:
     return re.sub("([A-Z])", lambda match: "_" + match[1].lower(), name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from model_state import (
@@ -95,7 +96,7 @@ class Registry(State):
                 raise Refused("RegistryUnknown", pool)
         old = self.assets.get(key)
         if old and (old.zone, old.criticality, old.pool) == (zone, criticality, pool):
-            old.protected = protected
+            self.assets[key] = replace(old, protected=protected)
             return
         if old:
             self._need_unordered(Kind.ISOLATE, key)

@@ -242,14 +242,12 @@ class Rules(Registry):
     def _groups(self, batch: Batch, target: int, given: list[bytes]) -> list[bytes]:
         """Hashes of the names that the batch has of a page, group by group."""
         id_ = self.page_number(batch, target)
-        keys, needed, hashes = self.page_keys(id_), [], []
-        for start in range(0, len(keys), NAMES):
-            group = keys[start : start + NAMES]
-            chosen = [key for i, key in enumerate(group, start) if target >> i & 1]
-            split = 0 < len(chosen) < len(group)
-            needed += group if split else [bytes(keccak(b"".join(group)))]
-            hashes += [bytes(keccak(b"".join(chosen)))] if chosen else []
-        if id_ not in self.sealed or list(given) != needed:
+        keys, bits = self.page_keys(id_), target & (1 << PAGE) - 1
+        flat = _hash(*keys)
+        words, hashes = _walk(keys, bits, 0, PAGE)
+        if bits == (1 << len(keys)) - 1:
+            words, hashes = [_root(keys, 0, PAGE)], [flat]
+        if id_ not in self.sealed or list(given) != [flat, *words]:
             raise Refused("GateBadNames", target >> PAGE)
         return hashes
 
@@ -290,3 +288,34 @@ class Rules(Registry):
 
 def _overlap(one: Network, other: Network | None) -> bool:
     return other is not None and one.version == other.version and one.overlaps(other)  # type: ignore[arg-type]
+
+
+def _hash(*words: bytes) -> bytes:
+    return bytes(keccak(b"".join(words)))
+
+
+def _root(keys: list[bytes], first: int, last: int) -> bytes:
+    """Hash of the part of a page's tree from one place to another; zero where no asset is."""
+    if first >= len(keys):
+        return bytes(32)
+    if last - first == NAMES:
+        return _hash(*keys[first:last])
+    middle = (first + last) // 2
+    return _hash(_root(keys, first, middle), _root(keys, middle, last))
+
+
+def _walk(keys: list[bytes], bits: int, first: int, last: int) -> tuple[list[bytes], list[bytes]]:
+    """What has to be told of this part, and the hashes of the chosen names of its groups."""
+    part = keys[first:last]
+    if not part:
+        return [], []
+    if not bits >> first & (1 << (last - first)) - 1:
+        return [_root(keys, first, last)], []
+    if last - first > NAMES:
+        middle = (first + last) // 2
+        left, right = _walk(keys, bits, first, middle), _walk(keys, bits, middle, last)
+        return left[0] + right[0], left[1] + right[1]
+    chosen = [key for place, key in enumerate(part, first) if bits >> place & 1]
+    if chosen == part:
+        return [_hash(*part)], [_hash(*part)]
+    return part, [_hash(*chosen)] if chosen else []

@@ -25,7 +25,7 @@ Signatures = list[tuple[str, bytes]]
 Compact = list[tuple[bytes, bytes]]
 
 PAGE = 128
-NAMES = 16  # places of a page whose names are hashed together
+NAMES = 8  # places of a page whose names are hashed together
 GROUP_SEATS = 16
 REST = 30 * 86400  # seconds for which a seat that someone left is no one else's
 WEEK = 7 * 86400
@@ -76,7 +76,7 @@ class Seat:
     left: int | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class Asset:
     zone: bytes
     criticality: int
@@ -85,7 +85,7 @@ class Asset:
     place: int
 
 
-@dataclass
+@dataclass(frozen=True)
 class Credential:
     principal: bytes
     criticality: int

@@ -149,6 +149,13 @@ def test_a_removed_credential_opens_nothing(granted: Gate) -> None:
     assert not authorized(granted)
 
 
+def test_a_removed_asset_closes_what_lay_on_it(granted: Gate) -> None:
+    granted.govern("removeTarget", int(Kind.ISOLATE), key("web"))
+    assert not authorized(granted)
+    granted.govern("setAssets", [asset_entry("web", "core", 0, False)])
+    assert authorized(granted)
+
+
 @pytest.mark.parametrize(
     ("credential", "resource"),
     [("nobody", "wiki"), ("ssh:deploy", "nothing"), ("nobody", "nothing"), ("web", "wiki")],

@@ -9,36 +9,22 @@ from batching import (
     FLEET,
     WHOLE,
     bits,
+    isolated,
     make_batch,
     names_of,
     order_batch,
-    page_of,
-    populate,
     put_batch,
     release_batch,
     seal,
     sign_batch,
     texts_of,
 )
-from eth_utils import keccak
 from scene import REASON, STATUS, Gate, People, asset_entry, halves, refused
 
 from policies.actions import Kind
-from responder.chain.proposal import batch_message, name_key
+from responder.chain.proposal import name_key
 
 KEY = name_key("fleet")
-
-
-@pytest.fixture
-def fleet(many: Gate) -> Gate:
-    """Two full pages and one of 44, in a zone of their own: `fleet-0-0` to `fleet-0-299`."""
-    return many
-
-
-def isolated(gate: Gate) -> set[int]:
-    """Places of the fleet."""
-    names = [f"fleet-0-{place}" for place in range(FLEET)]
-    return {i for i, name in enumerate(names) if gate.view("isIsolated", name_key(name))}
 
 
 def counted(gate: Gate) -> tuple[int, int]:
@@ -61,221 +47,109 @@ def counted(gate: Gate) -> tuple[int, int]:
     ],
 )
 def test_a_batch_isolates_what_it_names(
-    fleet: Gate, pages: dict[int, int], places: set[int]
+    many: Gate, pages: dict[int, int], places: set[int]
 ) -> None:
-    batch = order_batch(fleet, Kind.ISOLATE, pages, "fleet", ttl=60)
-    assert isolated(fleet) == places
-    assert counted(fleet) == (len(places), len(places))
+    batch = order_batch(many, Kind.ISOLATE, pages, "fleet", ttl=60)
+    assert isolated(many) == places
+    assert counted(many) == (len(places), len(places))
     for page, word in pages.items():
-        _, ordered, until, _ = fleet.view("pageOf", KEY, 0, page)
-        assert (ordered, until) == (word, fleet.evm.now + 60)
+        _, ordered, until, _ = many.view("pageOf", KEY, 0, page)
+        assert (ordered, until) == (word, many.evm.now + 60)
     key = name_key(f"fleet-0-{min(places)}")
-    assert fleet.view("orderedUntil", 1, key) == fleet.evm.now + 60
+    assert many.view("orderedUntil", 1, key) == many.evm.now + 60
     assert batch.targets == tuple(page << 128 | word for page, word in sorted(pages.items()))
-    fleet.evm.advance(60)
-    assert isolated(fleet) == set()
-    assert counted(fleet) == (len(places), len(places))  # until it is settled
+    many.evm.advance(60)
+    assert isolated(many) == set()
+    assert counted(many) == (len(places), len(places))  # until it is settled
 
 
-def test_it_is_told_in_full(fleet: Gate, people: People) -> None:
-    batch = make_batch(fleet, Kind.ISOLATE, {0: WHOLE, 2: bits(3)}, "fleet")
-    signatures = halves(sign_batch(fleet, "BatchApproval", batch, *people.operators[:3]))
-    args = (batch.abi(), names_of(fleet, batch), signatures)
-    id_ = fleet.send("orderBatch", *args, sender=people.agent)
-    assert id_ == batch.id(fleet.domain) == fleet.view("batchIdOf", batch.abi())
-    fleet.told("BatchOrdered", id=id_, batch=batch.abi(), signatures=signatures)
-
-
-def test_a_group_is_named_by_its_hash_or_by_all_its_keys(fleet: Gate, people: People) -> None:
-    batch = make_batch(fleet, Kind.ISOLATE, {0: bits(*range(17)), 2: bits(40)}, "fleet")
-    assert [len(words) for words in names_of(fleet, batch)] == [1 + 16 + 6, 1 + 1 + 12]
-    assert [len(names) for names in texts_of(fleet, batch)] == [16, 1, 1]
-    put_batch(fleet, batch, *people.operators[:2])
-    assert isolated(fleet) == {*range(17), 296}
-
-
-@pytest.mark.parametrize("count", [1, 15, 16, 17, 127, 128, 129])
-def test_a_zone_of_any_size_has_its_pages(gate: Gate, count: int) -> None:
-    gate.rule(Kind.ISOLATE, 0, budget=200, live=200)
-    gate.zone("lab")
-    names = populate(gate, "lab", count)
-    pages = {page: (1 << min(128, count - 128 * page)) - 1 for page in range((count + 127) // 128)}
-    order_batch(gate, Kind.ISOLATE, pages, "lab")
-    assert all(gate.view("isIsolated", name_key(name)) for name in names)
-    assert gate.view("zoneOf", name_key("lab"))[1:] == (count, count)
-
-
-def test_a_page_is_of_its_own_zone_and_criticality(fleet: Gate, people: People) -> None:
-    """A number beyond 16 bits would reach into another zone's and criticality's pages."""
-    entries = [asset_entry(f"vault-{i}", "core", 3, False) for i in range(3)]
-    fleet.govern("setAssets", entries)
-    seal(fleet, "core", 3)
-    names = page_of(fleet, "core", 3, 0)
-    keys = [name_key(name) for name in names]
-    zones = {"dmz": 1, "office": 2, "core": 3}
-    for zone, criticality in (("dmz", 0), ("core", 0), ("office", 1), ("core", 2)):
-        page = (zones["core"] ^ zones[zone]) << 24 | (3 ^ criticality) << 16
-        batch = make_batch(fleet, Kind.ISOLATE, {page: bits(1)}, zone, criticality)
-        message = batch_message("BatchApproval", batch, [[names[1]]], zone, fleet.domain)
-        signed = [("", bytes(o.sign_message(message).signature)) for o in people.operators]
-        with refused("GateBadBatch"):
-            args = (batch.abi(), [keys], halves(signed))
-            fleet.send("orderBatch", *args, sender=people.agent)
-    assert not any(fleet.view("isIsolated", key) for key in keys)
-
-
-# ---------------------------------------------------------------- names
-
-
-@pytest.mark.parametrize(
-    "bad", ["order", "missing", "more", "other", "hash", "keys", "hash of all", "none"]
-)
-def test_names_are_those_of_the_page(fleet: Gate, people: People, bad: str) -> None:
-    batch = make_batch(fleet, Kind.ISOLATE, {1: bits(2, 3)}, "fleet")
-    words = names_of(fleet, batch)[0]  # 16 keys, and the hashes of seven groups
-    assert len(words) == 23
-    keys = [name_key(f"fleet-0-{place}") for place in range(128, 256)]
-    given = {
-        "order": [words[1], words[0], *words[2:]],
-        "missing": words[:-1],
-        "more": [*words, words[-1]],
-        "other": [name_key("web"), *words[1:]],
-        "hash": [keccak(b"".join(keys[:16])), *words[16:]],  # of a group that is split
-        "keys": [*words[:16], *keys[16:32], *words[17:]],  # of a group that is not
-        "hash of all": [keccak(b"".join(keys))],
-        "none": [],
-    }[bad]
-    signatures = halves(sign_batch(fleet, "BatchApproval", batch, *people.operators[:2]))
-    with refused("GateBadNames", 1):
-        fleet.send("orderBatch", batch.abi(), [given], signatures, sender=people.agent)
-
-
-@pytest.mark.parametrize("count", [0, 2])
-def test_there_is_a_list_of_names_for_each_page(fleet: Gate, people: People, count: int) -> None:
-    batch = make_batch(fleet, Kind.ISOLATE, {1: bits(2)}, "fleet")
-    signatures = halves(sign_batch(fleet, "BatchApproval", batch, *people.operators[:2]))
-    names = names_of(fleet, batch) * count
-    with refused("GateBadBatch"):
-        fleet.send("orderBatch", batch.abi(), names, signatures, sender=people.agent)
-
-
-def test_a_page_that_is_not_sealed_has_no_names(fleet: Gate) -> None:
-    fleet.govern("setAssets", [asset_entry("fleet-0-300", "fleet", 0, False)])
-    assert fleet.view("pageOf", KEY, 0, 2)[3] is False
-    with refused("GateBadNames", 2):
-        order_batch(fleet, Kind.ISOLATE, {2: bits(0)}, "fleet")
-    order_batch(fleet, Kind.ISOLATE, {1: bits(0)}, "fleet")
-    seal(fleet, "fleet", 0, 2)
-    fleet.told("PageSealed", zone=KEY, criticality=0, page=2)
-    order_batch(fleet, Kind.ISOLATE, {2: bits(0, 44)}, "fleet")
-    assert isolated(fleet) == {128, 256}
-    assert fleet.view("isIsolated", name_key("fleet-0-300"))
-
-
-@pytest.mark.parametrize("bad", ["fewer", "more", "swapped", "none", "beyond", "zone"])
-def test_a_page_is_sealed_with_its_own_keys(fleet: Gate, people: People, bad: str) -> None:
-    keys = [name_key(f"fleet-0-{place}") for place in range(256, FLEET)]
-    zone, page, given = {
-        "fewer": (KEY, 2, keys[:-1]),
-        "more": (KEY, 2, [*keys, name_key("web")]),
-        "swapped": (KEY, 2, [keys[1], keys[0], *keys[2:]]),
-        "none": (KEY, 2, []),
-        "beyond": (KEY, 3, keys),
-        "zone": (name_key("nowhere"), 0, keys),
-    }[bad]
-    with refused("RegistryBadPage", page):
-        fleet.send("sealPage", zone, 0, page, given, sender=people.stranger)
-
-
-def test_a_sealed_page_stays_sealed_until_it_grows(fleet: Gate) -> None:
-    fleet.govern("removeTarget", 1, name_key("fleet-0-3"))
-    assert fleet.view("pageOf", KEY, 0, 0) == (WHOLE & ~bits(3), 0, 0, True)
-    fleet.govern("setAssets", [asset_entry("fleet-0-3", "fleet", 0, False)])
-    assert fleet.view("assetOf", name_key("fleet-0-3"))[5] == FLEET
-    assert [fleet.view("pageOf", KEY, 0, page)[3] for page in range(3)] == [True, True, False]
-    seal(fleet, "fleet", 0, 0)  # its keys are those it always had
-    order_batch(fleet, Kind.ISOLATE, {0: bits(4)}, "fleet")
-    assert isolated(fleet) == {4}
+def test_it_is_told_in_full(many: Gate, people: People) -> None:
+    batch = make_batch(many, Kind.ISOLATE, {0: WHOLE, 2: bits(3)}, "fleet")
+    signatures = halves(sign_batch(many, "BatchApproval", batch, *people.operators[:3]))
+    args = (batch.abi(), names_of(many, batch), signatures)
+    id_ = many.send("orderBatch", *args, sender=people.agent)
+    assert id_ == batch.id(many.domain) == many.view("batchIdOf", batch.abi())
+    many.told("BatchOrdered", id=id_, batch=batch.abi(), signatures=signatures)
 
 
 # ---------------------------------------------------------------- one batch at a time
 
 
-def test_a_superset_takes_a_page_over(fleet: Gate) -> None:
-    order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2), 1: bits(5)}, "fleet", ttl=600)
-    fleet.evm.advance(1)
-    order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2, 3)}, "fleet", ttl=600)
-    assert isolated(fleet) == {1, 2, 3, 133}
-    assert counted(fleet) == (4, 4)
-    assert fleet.view("pageOf", KEY, 0, 0)[2] == fleet.evm.now + 600
-    assert fleet.view("pageOf", KEY, 0, 1)[2] == fleet.evm.now + 599
+def test_a_superset_takes_a_page_over(many: Gate) -> None:
+    order_batch(many, Kind.ISOLATE, {0: bits(1, 2), 1: bits(5)}, "fleet", ttl=600)
+    many.evm.advance(1)
+    order_batch(many, Kind.ISOLATE, {0: bits(1, 2, 3)}, "fleet", ttl=600)
+    assert isolated(many) == {1, 2, 3, 133}
+    assert counted(many) == (4, 4)
+    assert many.view("pageOf", KEY, 0, 0)[2] == many.evm.now + 600
+    assert many.view("pageOf", KEY, 0, 1)[2] == many.evm.now + 599
 
 
 @pytest.mark.parametrize(("places", "ttl"), [((1, 3), 600), ((2,), 600), ((1, 2, 3), 598)])
 def test_a_live_page_is_never_cut_short_or_down(
-    fleet: Gate, places: tuple[int, ...], ttl: int
+    many: Gate, places: tuple[int, ...], ttl: int
 ) -> None:
-    order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2)}, "fleet", ttl=600)
-    fleet.evm.advance(1)
+    order_batch(many, Kind.ISOLATE, {0: bits(1, 2)}, "fleet", ttl=600)
+    many.evm.advance(1)
     with refused("GatePageTaken", 0):
-        order_batch(fleet, Kind.ISOLATE, {0: bits(*places)}, "fleet", ttl=ttl)
-    assert isolated(fleet) == {1, 2}
+        order_batch(many, Kind.ISOLATE, {0: bits(*places)}, "fleet", ttl=ttl)
+    assert isolated(many) == {1, 2}
 
 
-def test_a_batch_is_whole_or_not_at_all(fleet: Gate) -> None:
-    order_batch(fleet, Kind.ISOLATE, {1: bits(1, 2)}, "fleet")
+def test_a_batch_is_whole_or_not_at_all(many: Gate) -> None:
+    order_batch(many, Kind.ISOLATE, {1: bits(1, 2)}, "fleet")
     with refused("GatePageTaken", 1):
-        order_batch(fleet, Kind.ISOLATE, {0: bits(1), 1: bits(1), 2: bits(1)}, "fleet")
-    assert isolated(fleet) == {129, 130}
-    assert counted(fleet) == (2, 2)
+        order_batch(many, Kind.ISOLATE, {0: bits(1), 1: bits(1), 2: bits(1)}, "fleet")
+    assert isolated(many) == {129, 130}
+    assert counted(many) == (2, 2)
 
 
-def test_what_ended_makes_room(fleet: Gate) -> None:
-    order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2)}, "fleet", ttl=60)
-    fleet.evm.advance(60)
-    order_batch(fleet, Kind.ISOLATE, {0: bits(3)}, "fleet", ttl=1)
-    assert isolated(fleet) == {3}
-    assert counted(fleet) == (1, 1)
+def test_what_ended_makes_room(many: Gate) -> None:
+    order_batch(many, Kind.ISOLATE, {0: bits(1, 2)}, "fleet", ttl=60)
+    many.evm.advance(60)
+    order_batch(many, Kind.ISOLATE, {0: bits(3)}, "fleet", ttl=1)
+    assert isolated(many) == {3}
+    assert counted(many) == (1, 1)
 
 
 # ---------------------------------------------------------------- end
 
 
-def test_operators_release_a_batch(fleet: Gate, people: People) -> None:
-    batch = order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2), 1: WHOLE}, "fleet")
-    signatures = sign_batch(fleet, "BatchRelease", batch, *people.operators[2:4])
-    args = (batch.abi(), names_of(fleet, batch), signatures)
-    fleet.send("releaseBatch", *args, sender=people.stranger)
-    fleet.told("BatchReleased", id=batch.id(fleet.domain), signatures=signatures)
-    assert isolated(fleet) == set()
-    assert counted(fleet) == (0, 0)
-    with refused("GateWrongStatus", batch.id(fleet.domain), STATUS.index("EXPIRED")):
-        fleet.send("releaseBatch", *args, sender=people.stranger)
+def test_operators_release_a_batch(many: Gate, people: People) -> None:
+    batch = order_batch(many, Kind.ISOLATE, {0: bits(1, 2), 1: WHOLE}, "fleet")
+    signatures = sign_batch(many, "BatchRelease", batch, *people.operators[2:4])
+    args = (batch.abi(), names_of(many, batch), signatures)
+    many.send("releaseBatch", *args, sender=people.stranger)
+    many.told("BatchReleased", id=batch.id(many.domain), signatures=signatures)
+    assert isolated(many) == set()
+    assert counted(many) == (0, 0)
+    with refused("GateWrongStatus", batch.id(many.domain), STATUS.index("EXPIRED")):
+        many.send("releaseBatch", *args, sender=people.stranger)
 
 
-def test_a_release_spares_the_pages_that_another_batch_took(fleet: Gate, people: People) -> None:
-    first = order_batch(fleet, Kind.ISOLATE, {0: bits(1), 1: bits(1)}, "fleet")
-    second = order_batch(fleet, Kind.ISOLATE, {1: bits(1, 2)}, "fleet")
-    release_batch(fleet, first, *people.operators[:2])
-    assert isolated(fleet) == {129, 130}
-    assert counted(fleet) == (2, 2)
-    with refused("GateWrongStatus", first.id(fleet.domain), STATUS.index("EXPIRED")):
-        release_batch(fleet, first, *people.operators[:2])
-    release_batch(fleet, second, *people.operators[:2])
-    assert counted(fleet) == (0, 0)
+def test_a_release_spares_the_pages_that_another_batch_took(many: Gate, people: People) -> None:
+    first = order_batch(many, Kind.ISOLATE, {0: bits(1), 1: bits(1)}, "fleet")
+    second = order_batch(many, Kind.ISOLATE, {1: bits(1, 2)}, "fleet")
+    release_batch(many, first, *people.operators[:2])
+    assert isolated(many) == {129, 130}
+    assert counted(many) == (2, 2)
+    with refused("GateWrongStatus", first.id(many.domain), STATUS.index("EXPIRED")):
+        release_batch(many, first, *people.operators[:2])
+    release_batch(many, second, *people.operators[:2])
+    assert counted(many) == (0, 0)
 
 
-def test_a_batch_that_ended_is_not_released(fleet: Gate, people: People) -> None:
-    batch = order_batch(fleet, Kind.ISOLATE, {0: bits(1)}, "fleet", ttl=60)
-    fleet.evm.advance(60)
-    with refused("GateWrongStatus", batch.id(fleet.domain), STATUS.index("EXPIRED")):
-        release_batch(fleet, batch, *people.operators[:2])
+def test_a_batch_that_ended_is_not_released(many: Gate, people: People) -> None:
+    batch = order_batch(many, Kind.ISOLATE, {0: bits(1)}, "fleet", ttl=60)
+    many.evm.advance(60)
+    with refused("GateWrongStatus", batch.id(many.domain), STATUS.index("EXPIRED")):
+        release_batch(many, batch, *people.operators[:2])
 
 
 @pytest.mark.parametrize("change", ["targets", "ttl", "evidence", "nonce"])
-def test_a_release_ends_no_more_than_it_names(fleet: Gate, people: People, change: str) -> None:
+def test_a_release_ends_no_more_than_it_names(many: Gate, people: People, change: str) -> None:
     """Another batch of the same agent and nonce is not the one that was ordered."""
-    batch = order_batch(fleet, Kind.ISOLATE, {0: WHOLE}, "fleet")
+    batch = order_batch(many, Kind.ISOLATE, {0: WHOLE}, "fleet")
     other = {
         "targets": (bits(7),),
         "ttl": batch.ttl - 1,
@@ -283,104 +157,116 @@ def test_a_release_ends_no_more_than_it_names(fleet: Gate, people: People, chang
         "nonce": batch.nonce + 2**32,
     }[change]
     forged = replace(batch, **{change: other})
-    with refused("GateWrongStatus", forged.id(fleet.domain), STATUS.index("EXPIRED")):
-        release_batch(fleet, forged, *people.operators[:2])
-    assert len(isolated(fleet)) == 128
+    with refused("GateWrongStatus", forged.id(many.domain), STATUS.index("EXPIRED")):
+        release_batch(many, forged, *people.operators[:2])
+    assert len(isolated(many)) == 128
 
 
-def test_pages_are_settled_by_anyone_once_they_ended(fleet: Gate, people: People) -> None:
-    order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2), 1: WHOLE}, "fleet", ttl=60)
-    fleet.evm.advance(59)
+def test_a_page_that_grew_is_released_all_the_same(many: Gate, people: People) -> None:
+    """Where the batch had the whole page it has a part of it now, and is signed as such."""
+    batch = order_batch(many, Kind.ISOLATE, {2: bits(*range(44))}, "fleet")
+    assert len(texts_of(many, batch)) == 1
+    many.govern("setAssets", [asset_entry("fleet-0-300", "fleet", 0, False)])
+    with refused("GateBadNames", 2):
+        release_batch(many, batch, *people.operators[:2])
+    seal(many, "fleet", 0, 2)
+    assert len(texts_of(many, batch)) == 6
+    release_batch(many, batch, *people.operators[:2])
+    assert isolated(many) == set()
+
+
+def test_pages_are_settled_by_anyone_once_they_ended(many: Gate, people: People) -> None:
+    order_batch(many, Kind.ISOLATE, {0: bits(1, 2), 1: WHOLE}, "fleet", ttl=60)
+    many.evm.advance(59)
     with refused("GateNotEnded", (1).to_bytes(32)):
-        fleet.send("settlePages", KEY, 0, [1], sender=people.stranger)
-    fleet.evm.advance(1)
-    fleet.send("settlePages", KEY, 0, [1], sender=people.stranger)
-    fleet.told("PageSettled", zone=KEY, criticality=0, page=1)
-    assert counted(fleet) == (2, 2)
+        many.send("settlePages", KEY, 0, [1], sender=people.stranger)
+    many.evm.advance(1)
+    many.send("settlePages", KEY, 0, [1], sender=people.stranger)
+    many.told("PageSettled", zone=KEY, criticality=0, page=1)
+    assert counted(many) == (2, 2)
     with refused("GateNotEnded", (1).to_bytes(32)):
-        fleet.send("settlePages", KEY, 0, [0, 1], sender=people.stranger)
-    fleet.send("settlePages", KEY, 0, [0], sender=people.stranger)
-    assert counted(fleet) == (0, 0)
+        many.send("settlePages", KEY, 0, [0, 1], sender=people.stranger)
+    many.send("settlePages", KEY, 0, [0], sender=people.stranger)
+    assert counted(many) == (0, 0)
 
 
 @pytest.mark.parametrize(("zone", "criticality"), [("fleet", 1), ("fleet", 255), ("nowhere", 0)])
 def test_where_nothing_is_ordered_nothing_is_settled(
-    fleet: Gate, people: People, zone: str, criticality: int
+    many: Gate, people: People, zone: str, criticality: int
 ) -> None:
     with refused("GateNotEnded", bytes(32)):
-        fleet.send("settlePages", name_key(zone), criticality, [0], sender=people.stranger)
+        many.send("settlePages", name_key(zone), criticality, [0], sender=people.stranger)
 
 
 # ---------------------------------------------------------------- members
 
 
-def test_pools_and_the_protected_are_in_no_batch(fleet: Gate) -> None:
-    fleet.govern("setPool", "controllers", 0)
-    fleet.govern("setAssets", [asset_entry("dc", "fleet", 0, False, "controllers")])
-    fleet.govern("setAssets", [asset_entry("fleet-0-257", "fleet", 0, True)])
-    seal(fleet, "fleet", 0, 2)
-    assert fleet.view("pageOf", KEY, 0, 2)[0] == bits(0, *range(2, 44))
+def test_pools_and_the_protected_are_in_no_batch(many: Gate) -> None:
+    many.govern("setPool", "controllers", 0)
+    many.govern("setAssets", [asset_entry("dc", "fleet", 0, False, "controllers")])
+    many.govern("setAssets", [asset_entry("fleet-0-257", "fleet", 0, True)])
+    seal(many, "fleet", 0, 2)
+    assert many.view("pageOf", KEY, 0, 2)[0] == bits(0, *range(2, 44))
     for place in (1, 44, 45, 127):
         with refused("GateRefused", REASON.index("PROTECTED_TARGET")):
-            order_batch(fleet, Kind.ISOLATE, {2: bits(0, place)}, "fleet")
-    fleet.govern("setAssets", [asset_entry("fleet-0-257", "fleet", 0, False)])
-    order_batch(fleet, Kind.ISOLATE, {2: bits(0, 1)}, "fleet")
-    assert isolated(fleet) == {256, 257}
+            order_batch(many, Kind.ISOLATE, {2: bits(0, place)}, "fleet")
+    many.govern("setAssets", [asset_entry("fleet-0-257", "fleet", 0, False)])
+    order_batch(many, Kind.ISOLATE, {2: bits(0, 1)}, "fleet")
+    assert isolated(many) == {256, 257}
 
 
-def test_the_removed_are_in_no_batch(fleet: Gate) -> None:
-    fleet.govern("removeTarget", 1, name_key("fleet-0-0"))
+def test_the_removed_are_in_no_batch(many: Gate) -> None:
+    many.govern("removeTarget", 1, name_key("fleet-0-0"))
     with refused("GateRefused", REASON.index("PROTECTED_TARGET")):
-        order_batch(fleet, Kind.ISOLATE, {0: WHOLE}, "fleet")
-    order_batch(fleet, Kind.ISOLATE, {0: WHOLE & ~1}, "fleet")
-    assert isolated(fleet) == set(range(1, 128))
+        order_batch(many, Kind.ISOLATE, {0: WHOLE}, "fleet")
+    order_batch(many, Kind.ISOLATE, {0: WHOLE & ~1}, "fleet")
+    assert isolated(many) == set(range(1, 128))
 
 
-def test_a_page_without_a_place_is_refused(fleet: Gate, people: People) -> None:
+def test_a_page_without_a_place_is_refused(many: Gate, people: People) -> None:
     with refused("GateRefused", REASON.index("PROTECTED_TARGET")):
-        put_batch(fleet, make_batch(fleet, Kind.ISOLATE, {0: 0}, "fleet"), *people.operators[:2])
+        put_batch(many, make_batch(many, Kind.ISOLATE, {0: 0}, "fleet"), *people.operators[:2])
 
 
-def test_an_asset_that_a_batch_holds_stays_where_it_is(fleet: Gate, people: People) -> None:
-    batch = order_batch(fleet, Kind.ISOLATE, {0: bits(3)}, "fleet", ttl=60)
+def test_an_asset_that_a_batch_holds_stays_where_it_is(many: Gate, people: People) -> None:
+    order_batch(many, Kind.ISOLATE, {0: bits(3)}, "fleet", ttl=60)
     key = name_key("fleet-0-3")
     moves = [("setAssets", [asset_entry("fleet-0-3", "core", 0, False)]), ("removeTarget", 1, key)]
     for now_or_after in (0, 60):
-        fleet.evm.advance(now_or_after)
+        many.evm.advance(now_or_after)
         for function, *args in moves:
             with refused("RegistryOrdered", key):
-                fleet.govern(function, *args)
-    fleet.govern("setAssets", [asset_entry("fleet-0-3", "fleet", 0, True)])  # it may be protected
-    fleet.send("settlePages", KEY, 0, [0], sender=people.stranger)
-    fleet.govern("setAssets", [asset_entry("fleet-0-3", "core", 0, False)])
-    assert fleet.view("zoneOf", KEY)[1:] == (FLEET - 1, 0)
-    assert batch.nonce < next(fleet.nonces)
+                many.govern(function, *args)
+    many.govern("setAssets", [asset_entry("fleet-0-3", "fleet", 0, True)])  # it may be protected
+    many.send("settlePages", KEY, 0, [0], sender=people.stranger)
+    many.govern("setAssets", [asset_entry("fleet-0-3", "core", 0, False)])
+    assert many.view("zoneOf", KEY)[1:] == (FLEET - 1, 0)
 
 
 # ---------------------------------------------------------------- two orders on one asset
 
 
-def test_an_asset_may_be_held_by_two_orders(fleet: Gate, people: People) -> None:
+def test_an_asset_may_be_held_by_two_orders(many: Gate, people: People) -> None:
     key = name_key("fleet-0-1")
-    single = fleet.order(Kind.ISOLATE, "fleet-0-1", ttl=300)
-    batch = order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2)}, "fleet", ttl=600)
-    assert counted(fleet) == (3, 3)
-    assert fleet.view("orderedUntil", 1, key) == fleet.evm.now + 600
-    assert fleet.status(single) == "LIVE"
-    signatures = fleet.sign("Release", single, *people.operators[:2])
-    fleet.send("release", single.abi(), signatures, sender=people.stranger)
-    assert counted(fleet) == (2, 2)
-    assert fleet.view("isIsolated", key)
-    release_batch(fleet, batch, *people.operators[:2])
-    assert not fleet.view("isIsolated", key)
-    assert counted(fleet) == (0, 0)
+    single = many.order(Kind.ISOLATE, "fleet-0-1", ttl=300)
+    batch = order_batch(many, Kind.ISOLATE, {0: bits(1, 2)}, "fleet", ttl=600)
+    assert counted(many) == (3, 3)
+    assert many.view("orderedUntil", 1, key) == many.evm.now + 600
+    assert many.status(single) == "LIVE"
+    signatures = many.sign("Release", single, *people.operators[:2])
+    many.send("release", single.abi(), signatures, sender=people.stranger)
+    assert counted(many) == (2, 2)
+    assert many.view("isIsolated", key)
+    release_batch(many, batch, *people.operators[:2])
+    assert not many.view("isIsolated", key)
+    assert counted(many) == (0, 0)
 
 
-def test_the_end_of_a_batch_leaves_the_longer_order(fleet: Gate, people: People) -> None:
+def test_the_end_of_a_batch_leaves_the_longer_order(many: Gate, people: People) -> None:
     key = name_key("fleet-0-1")
-    fleet.order(Kind.ISOLATE, "fleet-0-1", ttl=600)
-    batch = order_batch(fleet, Kind.ISOLATE, {0: bits(1, 2)}, "fleet", ttl=300)
-    assert fleet.view("orderedUntil", 1, key) == fleet.evm.now + 600
-    release_batch(fleet, batch, *people.operators[:2])
-    assert isolated(fleet) == {1}
-    assert counted(fleet) == (1, 1)
+    many.order(Kind.ISOLATE, "fleet-0-1", ttl=600)
+    batch = order_batch(many, Kind.ISOLATE, {0: bits(1, 2)}, "fleet", ttl=300)
+    assert many.view("orderedUntil", 1, key) == many.evm.now + 600
+    release_batch(many, batch, *people.operators[:2])
+    assert isolated(many) == {1}
+    assert counted(many) == (1, 1)

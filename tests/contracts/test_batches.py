@@ -87,7 +87,6 @@ def test_its_signatures_are_told_as_they_were_given(many: Gate, people: People) 
     many.send("orderBatch", batch.abi(), [], signatures, sender=people.agent)
     id_ = batch.id(many.domain)
     many.told("BatchOrdered", id=id_, batch=batch.abi(), signatures=signatures)
-    assert people.operators[3].address.lower() in {a.lower() for a in many.view("operators")}
 
 
 def test_the_views_follow_at_once(many: Gate) -> None:

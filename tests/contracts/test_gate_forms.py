@@ -116,6 +116,18 @@ def test_one_signature_is_not_anothers(many: Gate, people: People, function: str
         many.send(function, *args, swapped, sender=people.guardian)
 
 
+@pytest.mark.parametrize("function", BY_SIGNATURE)
+def test_two_forms_of_a_signature_are_one_signer(many: Gate, people: People, function: str) -> None:
+    *args, (good, _) = BY_SIGNATURE[function](many, *people.operators[:2])
+    before = many.evm.state()
+    with pytest.raises(Reverted) as raised:
+        twice = [good, (good[0], compact(good[1]))]
+        many.send(function, *args, twice, sender=people.guardian)
+    assert raised.value.name in ("GateDuplicateSigner", "GateAlreadyVoted")
+    assert raised.value.values[-1] == good[0].lower()
+    assert many.evm.state() == before
+
+
 @pytest.mark.parametrize("signer", ["0x" + "00" * 20, "0x" + "00" * 19 + "01"])
 @pytest.mark.parametrize("function", BY_SIGNATURE)
 def test_no_one_signs_as_nobody(many: Gate, people: People, function: str, signer: str) -> None:

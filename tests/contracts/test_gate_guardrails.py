@@ -166,3 +166,49 @@ def test_a_block_covers_every_address_inside(gate: Gate) -> None:
 def test_asking_for_a_malformed_address_reverts(gate: Gate) -> None:
     with refused("RegistryBadNetwork", bytes(32)):
         gate.view("isBlocked", bytes(32))
+
+
+def test_the_first_reason_that_holds_is_told(gate: Gate, people: People) -> None:
+    gate.zone("lab", share=1)
+    gate.govern("setPool", "controllers", 1)
+    members = [asset_entry(name, "lab", 0, False, "controllers") for name in ("dc-1", "dc-2")]
+    gate.govern("setAssets", members)
+    gate.order(Kind.ISOLATE, "dc-1")
+    gate.govern("setAssets", [asset_entry("dc-2", "lab", 0, True, "controllers")])
+    gate.send("pause", sender=people.guardian)
+    rule = {"live": 1, "budget": 1}
+    gate.rule(Kind.ISOLATE, 0, allowed=False, leasable=False, **rule)
+    lifted = {
+        "PROTECTED_TARGET": lambda: gate.govern("setAssets", members[1:]),
+        "PAUSED": gate.resume,
+        "RULE_REFUSES": lambda: gate.rule(Kind.ISOLATE, 0, max_ttl=60, **rule),
+        "TTL_OUT_OF_RANGE": lambda: gate.rule(Kind.ISOLATE, 0, **rule),
+        "LIVE_LIMIT": lambda: gate.rule(Kind.ISOLATE, 0, budget=1),
+        "ZONE_SHARE": lambda: gate.zone("lab"),
+        "POOL_MINIMUM": lambda: gate.govern("setPool", "controllers", 0),
+        "BUDGET_SPENT": lambda: gate.rule(Kind.ISOLATE, 0),
+    }
+    for reason, lift in lifted.items():
+        assert verdict(gate, Kind.ISOLATE, name_key("dc-2"), ttl=61) == reason
+        with refused("GateRefused", REASON.index(reason)):
+            gate.propose(Kind.ISOLATE, "dc-2", ttl=61)
+        lift()
+    assert verdict(gate, Kind.ISOLATE, name_key("dc-2"), ttl=61) == "NONE"
+    gate.propose(Kind.ISOLATE, "dc-2", ttl=61)
+
+
+def test_the_verdict_is_what_a_proposal_meets(gate: Gate) -> None:
+    gate.rule(Kind.ISOLATE, 1, leasable=False, delay=60)
+    agent, key = gate.people.agent.address, name_key("files")
+    delayed = (TIER.index("DELAYED"), 0, 2, 60)
+    assert gate.view("verdict", agent, 1, key, 60, MODEL) == delayed
+    gate.grant()
+    leased = (TIER.index("LEASE"), 0, 0, 0)
+    assert gate.view("verdict", agent, 1, name_key("web"), 60, MODEL) == leased
+    for other_agent, ttl, model in (
+        (gate.people.stranger.address, 60, MODEL),
+        (agent, 1801, MODEL),
+        (agent, 60, b"\x09" * 32),
+    ):
+        answer = gate.view("verdict", other_agent, 1, name_key("web"), ttl, model)
+        assert answer == (TIER.index("QUORUM"), 0, 2, 0)

@@ -212,3 +212,78 @@ def test_without_a_lease_there_is_none(gate: Gate, people: People) -> None:
         gate.send("endLease", people.agent.address, sender=people.guardian)
     tier = gate.view("verdict", people.agent.address, 1, b"\x00" * 32, 60, MODEL)[0]
     assert tier == 0
+
+
+# ---------------------------------------------------------------- what ends it, and what does not
+
+
+def test_the_end_of_a_lease_ends_no_order(gate: Gate, people: People) -> None:
+    gate.grant()
+    order = gate.propose(Kind.BLOCK, "203.0.113.9/32")
+    gate.send("endLease", people.agent.address, sender=people.guardian)
+    assert gate.status(order) == "LIVE"
+
+
+def test_a_raised_quorum_holds_for_the_lease_there_is(gate: Gate) -> None:
+    gate.grant()
+    for quorum, live in ((3, False), (2, True)):
+        limits = list(gate.view("limits"))
+        limits[4] = quorum
+        gate.govern("setLimits", tuple(limits))
+        assert is_live(gate) is live
+        status = gate.status(gate.propose(Kind.BLOCK, "203.0.113.9/32"))
+        assert status == ("LIVE" if live else "PENDING")
+
+
+def test_a_lease_is_one_agents(gate: Gate, people: People) -> None:
+    gate.govern("setRoles", people.stranger.address, AGENT, 0)
+    gate.grant()
+    other = gate.proposal(Kind.ISOLATE, "web", agent=people.stranger.address)
+    gate.send("propose", other.abi(), sender=people.stranger)
+    assert gate.status(other) == "PENDING"
+    gate.grant(agent=people.stranger.address)  # each may have its own
+    assert spent(gate) == (0, 0, 0)
+
+
+def test_every_kind_has_a_budget_of_its_own(gate: Gate) -> None:
+    gate.grant(blocks=65_535, isolations=65_535, revocations=65_535)
+    expected = [0, 0, 0]
+    for kind, target in (
+        (Kind.REVOKE, "ssh:deploy"),
+        (Kind.BLOCK, "203.0.113.9/32"),
+        (Kind.ISOLATE, "web"),
+        (Kind.ISOLATE, "web"),
+    ):
+        gate.propose(kind, target)
+        expected[int(kind)] += 1
+        assert spent(gate) == tuple(expected)
+    assert gate.view("leaseOf", gate.people.agent.address)[2] == (65_535,) * 3
+
+
+def test_a_lease_may_follow_the_one_that_ended(gate: Gate, people: People) -> None:
+    gate.grant(blocks=1, expires=gate.evm.now + 60)
+    gate.propose(Kind.BLOCK, "203.0.113.9/32")
+    gate.evm.advance(60)
+    gate.grant(blocks=2)
+    assert spent(gate) == (0, 0, 0)
+    gate.send("endLease", people.agent.address, sender=people.guardian)
+    gate.grant(blocks=3)
+    assert gate.view("leaseOf", people.agent.address)[2][0] == 3
+
+
+def test_a_paused_gate_still_takes_a_lease_and_spends_none(gate: Gate, people: People) -> None:
+    gate.send("pause", sender=people.guardian)
+    gate.grant()
+    with refused("GateRefused", 4):
+        gate.propose(Kind.BLOCK, "203.0.113.9/32")
+    gate.resume()
+    assert gate.status(gate.propose(Kind.BLOCK, "203.0.113.9/32")) == "LIVE"
+
+
+def test_a_lease_is_granted_once(gate: Gate, people: People) -> None:
+    lease = gate.grant(expires=gate.evm.now + 60)
+    signatures = gate.sign_lease(lease, *people.operators[2:4])
+    id_ = gate.view("leaseDigest", lease.abi())
+    gate.govern("setRoles", people.operators[0].address, 0, 0)  # it counts no more
+    with refused("GateLeaseUsed", id_):
+        gate.send("grantLease", lease.abi(), signatures, sender=people.stranger)

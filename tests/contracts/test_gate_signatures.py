@@ -149,6 +149,26 @@ def test_a_gate_on_another_chain_gives_other_ids(gate: Gate, people: People) -> 
         assert elsewhere.view(view, proposal.abi()) != gate.view(view, proposal.abi())
 
 
+def test_after_a_split_of_the_chain_each_half_has_signatures_of_its_own(
+    gate: Gate, people: People
+) -> None:
+    waiting = gate.propose(Kind.ISOLATE, "web")
+    signed = gate.sign("Approval", waiting, *people.operators[:2])
+    lease = gate.lease()
+    signed_lease = gate.sign_lease(lease, *people.operators[:2])
+    evm = gate.evm.split(chain_id=1)
+    half = replace(gate, evm=evm, contract=replace(gate.contract, evm=evm))
+    assert half.view("auditHead") == gate.view("auditHead")
+    assert half.view("idOf", waiting.abi()) == half.id(waiting) != gate.id(waiting)
+    with refused("GateWrongStatus", half.id(waiting), STATUS.index("SUPERSEDED")):
+        half.send("approveBySig", waiting.abi(), signed, sender=people.stranger)
+    with refused("GateBadSignature", people.operators[0].address):
+        half.send("grantLease", lease.abi(), signed_lease, sender=people.stranger)
+    half.grant()
+    assert half.status(half.propose(Kind.ISOLATE, "web")) == "LIVE"
+    assert half.view("eip712Domain")[3] == 1
+
+
 def test_another_ones_signature_is_refused(gate: Gate, people: People) -> None:
     proposal = gate.propose(Kind.ISOLATE, "web")
     [(_, data)] = gate.sign("Approval", proposal, people.stranger)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from batching import bits, order_batch, populate, release_batch
-from scene import MODEL, REASON, STATUS, TIER, Gate, People, asset_entry, refused
+from scene import MODEL, REASON, STATUS, Gate, People, asset_entry, refused
 
 from policies.actions import Kind, network_key
 from responder.chain.proposal import Proposal, name_key
@@ -380,13 +380,3 @@ def test_batches_and_single_orders_count_together(many: Gate, people: People) ->
     assert live(many, Kind.ISOLATE) == 3
     with refused("GateWrongStatus", batch.id(many.domain), STATUS.index("EXPIRED")):
         release_batch(many, batch, *people.operators[:2])
-
-
-def test_the_verdict_is_what_a_proposal_meets(gate: Gate) -> None:
-    gate.rule(Kind.ISOLATE, 1, leasable=False, delay=60)
-    agent, key = gate.people.agent.address, name_key("files")
-    delayed = (TIER.index("DELAYED"), 0, 2, 60)
-    assert gate.view("verdict", agent, 1, key, 60, MODEL) == delayed
-    assert gate.view("verdict", agent, 1, name_key("web"), 60, MODEL)[0] == TIER.index("QUORUM")
-    gate.grant()
-    assert gate.view("verdict", agent, 1, name_key("web"), 60, MODEL) == (1, 0, 0, 0)

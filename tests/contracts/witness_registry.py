@@ -19,7 +19,7 @@ from responder.chain.proposal import Words, name_key, network_text
 
 FOREIGN = ("AuthorityUpdated", "EIP712DomainChanged")  # OpenZeppelin's, outside the chain
 PAGE = 128  # places
-GROUP = 16  # of them, whose names stand together in what is signed
+GROUP = 8  # of them, whose names stand together in what is signed
 REST = 30 * 86400
 WEEK = 7 * 86400
 
@@ -64,6 +64,8 @@ class RegistryLog:
     pools: dict[bytes, int] = field(default_factory=dict)
     assets: dict[bytes, Any] = field(default_factory=dict)  # AssetEntry
     places: dict[bytes, tuple[bytes, int, int]] = field(default_factory=dict)
+    taken: dict[tuple[bytes, int], int] = field(default_factory=dict)  # places
+    pool_of: dict[bytes, bytes] = field(default_factory=dict)
     credentials: dict[bytes, Any] = field(default_factory=dict)  # CredentialEntry
     resources: dict[bytes, bytes] = field(default_factory=dict)
     grants: dict[tuple[bytes, bytes], int] = field(default_factory=dict)
@@ -121,6 +123,8 @@ class RegistryLog:
         taken = {other for other, at in self.places.items() if at == where}
         assert taken <= {key}
         self.assets[key], self.places[key], self.names[key] = entry, where, name
+        self.taken[where[:2]] = max(place + 1, self.taken.get(where[:2], 0))
+        self.pool_of[key] = name_key(pool) if pool else b""
 
     def _CredentialSet(self, key: bytes, entry: Any) -> None:
         self.governed()
@@ -191,7 +195,7 @@ class RegistryLog:
         """ZoneRule of an asset; of others one without effect."""
         if kind != Kind.ISOLATE:
             return 100, 0, 0, 0, 0, 0
-        return self.zones[name_key(self.assets[key][1])]
+        return self.zones[self.places[key][0]]
 
     def is_frozen(self, zone: Any) -> bool:
         return bool(zone[2] <= self.now < zone[3])
@@ -265,14 +269,18 @@ class RegistryLog:
         return sum(own) + sum(pages)
 
     def isolated(self, keys: Iterable[bytes]) -> int:
-        return sum(bool(self.live_until(Kind.ISOLATE, key)) for key in keys)
+        return len(self._isolated().intersection(keys))
+
+    def _isolated(self) -> set[bytes]:
+        orders = self.orders.items()
+        own = {key for (kind, key), held in orders if kind == Kind.ISOLATE and self.is_live(held)}
+        return own.union(*(held.assets for held in self.pages.values() if self.is_live(held)))
 
     def assets_of(self, zone: bytes) -> list[bytes]:
-        return [key for key, entry in self.assets.items() if name_key(entry[1]) == zone]
+        return [key for key, place in self.places.items() if place[0] == zone]
 
     def members(self, pool: bytes) -> list[bytes]:
-        entries = self.assets.items()
-        return [key for key, entry in entries if entry[2] and name_key(entry[2]) == pool]
+        return [key for key in self.places if self.pool_of[key] == pool]
 
     def is_authorized(self, credential: bytes, resource: bytes) -> bool:
         asset = self.resources.get(resource, b"")

@@ -149,11 +149,14 @@ class SignedLog(RegistryLog):
         return message_digest(batch_message(decision, made, names, zone, self._world.domain))
 
     def _groups(self, made: Batch) -> list[list[bytes]]:
-        """The assets of a batch as they are signed: by page and group of places, in order."""
-        chosen = [key for page in self.pages_of(made).values() for key in page]
-        groups: dict[int, list[bytes]] = {}
-        for key in sorted(chosen, key=lambda key: self.places[key]):
-            groups.setdefault(self.places[key][2] // GROUP, []).append(key)
+        """The assets of a batch as they are signed: a whole page together, else by its groups."""
+        groups: dict[tuple[int, int], list[bytes]] = {}
+        for (*_, number), assets in self.pages_of(made).items():
+            first = number * PAGE
+            whole = len(assets) == min(PAGE, self.taken[made.zone, made.criticality] - first)
+            for key in sorted(assets, key=lambda key: self.places[key]):
+                group = 0 if whole else self.places[key][2] // GROUP
+                groups.setdefault((number, group), []).append(key)
         return list(groups.values())
 
     def collected(self, digest: bytes, signatures: Any, quorum: int) -> set[str]:

@@ -23,13 +23,15 @@ def main(calls: str, answers: str) -> None:
 
 
 def _call(script: str, function: str, *args: str) -> tuple[str, str | None]:
-    if script == "copy":
-        shutil.copytree(function, *args, dirs_exist_ok=True)
-        return "", None
     printed = io.StringIO()
     try:
         with redirect_stdout(printed):
-            run(script, function, args)
+            if script == "copy":
+                shutil.copytree(function, *args, dirs_exist_ok=True)
+            else:
+                run(script, function, args)
     except SystemExit as end:
         return printed.getvalue(), str(end)
+    except Exception as error:  # that the test may say which call it was
+        return printed.getvalue(), repr(error)
     return printed.getvalue(), None

@@ -268,7 +268,11 @@ def test_one_operator_cannot_grant_a_lease(world: World) -> None:
 def test_audit_verify_says_ok_and_counts(world: World) -> None:
     world.order()
     record = json.loads(good(world, "audit", "verify", "--json", "--chain-only"))
-    assert (record["audit"], record["orders"], record["signatures"]) == ("ok", 1, 2 + 6)  # two models, by three
+    assert (record["audit"], record["orders"], record["signatures"]) == (
+        "ok",
+        1,
+        2 + 6,
+    )  # two models, by three
     assert "ok" in good(world, "audit", "verify", "--chain-only")
 
 

@@ -21,7 +21,15 @@ from policies.guardrails import Limits, Rule, ZoneRule
 from policies.inventory import Asset, Grant, Inventory, Resource
 from responder.chain.deploy_config import DeployConfig
 from responder.chain.deploy_plan import ADMIN_ROLE, GOVERNED, GOVERNOR_ROLE, State, Step, plan
-from responder.chain.deployment import Manifest, Outcome, apply, deploy, load_config, read_state
+from responder.chain.deployment import (
+    Manifest,
+    Outcome,
+    apply,
+    deploy,
+    load_config,
+    read_state,
+    scheduled,
+)
 from responder.chain.manifest import check, contracts, create
 from responder.chain.proposal import name_key
 from responder.chain.registry import AssetEntry, CredentialEntry, Registry, Scope
@@ -192,6 +200,12 @@ def test_only_the_governor_governs(
     state = settled(config)
     there = {member: d for member, d in {**state.members, **members}.items() if d is not None}
     assert planned(config, replace(state, members=there)) == steps
+
+
+def test_no_other_role_makes_governors_or_cancels_what_they_schedule(config: DeployConfig) -> None:
+    state = replace(settled(config), keepers={"setRoleAdmin": 7, "setRoleGuardian": 8})
+    steps = [("setRoleAdmin", (1, 0)), ("setRoleGuardian", (1, 0))]
+    assert planned(config, state) == steps
 
 
 def test_a_function_that_is_not_governed_is_a_step(config: DeployConfig) -> None:
@@ -413,6 +427,25 @@ def test_a_former_governor_governs_no_more(site: Site) -> None:
     with pytest.raises(Permanent, match="may not setRoles"):
         site.deploy(changed, old)
     assert len(site.deploy(changed, new).waiting) == 1
+
+
+def test_what_is_scheduled_is_shown_in_words_or_as_it_is(site: Site) -> None:
+    """A stolen governor's key schedules what it likes: the delay helps those who see it."""
+    on_chain, operator = contracts(site.w3, site.manifest), an_operator(site.config)
+    site.deploy(without(site.config, operator))
+    bad_rule = on_chain["gate"].encode_abi("setRule", [0, 9, (False,) * 2 + (0,) * 6])
+    for target, data in ((A, "0x12345678"), (site.manifest.gate, bad_rule)):
+        call = on_chain["manager"].encode_abi("schedule", [target, data, 0])
+        send_all(site.w3, site.governor, [Call(site.manifest.manager, call, "schedule", 500_000)])
+    now, governor = site.w3.eth.get_block("latest")["timestamp"], site.governor.address
+    removal = f"setRoles account={operator} roles=none group=0"
+    raw = {f"call of {A} with 0x12345678", f"call of {site.manifest.gate} with {bad_rule}"}
+    found = scheduled(site.w3, site.manifest)
+    assert {words for _, _, words in found} == raw | {removal}
+    assert all(due > now and caller == governor for due, caller, _ in found)
+    site.wait()
+    site.deploy(without(site.config, operator))
+    assert {words for _, _, words in scheduled(site.w3, site.manifest)} == raw
 
 
 @pytest.mark.parametrize("by", ["node", "deployer"])

@@ -89,7 +89,7 @@ def test_an_unknown_asset_is_never_proposed(world: World, caplog: pytest.LogCapt
 
 def test_an_asset_the_gate_does_not_know_is_never_proposed(world: World) -> None:
     stray = replace(world.inventory.assets[0], id="stray", addresses=("10.0.5.5",))
-    world.inventory = replace(world.inventory, assets=(*world.inventory.assets, stray), _by_name={})
+    world.inventory = replace(world.inventory, assets=(*world.inventory.assets, stray))
     world.alerts("10.0.5.5", WEB)
     ticks(world.responder(Wants("stray", "web")), world)
     assert world.targets() == ["web"]
@@ -206,7 +206,7 @@ def test_a_model_that_is_not_registered_proposes_nothing(
     assert world.ledger().cases == {}
     said = [m for m in warnings(caplog) if "is not active on the gate" in m]
     assert len(said) == 1
-    assert "wants" in said[0] and "until it is registered" in said[0]
+    assert "wants" in said[0] and "`countersign model approve` it" in said[0]
 
 
 def test_a_model_whose_registration_ends_stops_at_once(world: World) -> None:
