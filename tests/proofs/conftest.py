@@ -1,0 +1,18 @@
+"""Tools that live in an environment of their own: their versions do not go with Brownie's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def tools() -> Path:
+    """The folder of slither and halmos."""
+    folder = ROOT / ".venv-proofs" / "bin"
+    if not (folder / "halmos").exists():
+        pytest.fail("run make test-slow, which installs the tools of requirements/proofs.txt")
+    return folder
