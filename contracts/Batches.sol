@@ -16,8 +16,8 @@ abstract contract Batches is Orders {
 
     string private constant FIELDS = "(bytes32 batch,string action,string[][] targets,string zone,uint8 criticality,uint32 ttl,"
         "bytes32 model,bytes32 evidence,address agent,uint64 deadline)";
-    bytes32 private immutable BATCH_APPROVAL = keccak256(abi.encodePacked("BatchApproval", FIELDS));
-    bytes32 private immutable BATCH_RELEASE = keccak256(abi.encodePacked("BatchRelease", FIELDS));
+    bytes32 internal immutable BATCH_APPROVAL = keccak256(abi.encodePacked("BatchApproval", FIELDS));
+    bytes32 internal immutable BATCH_RELEASE = keccak256(abi.encodePacked("BatchRelease", FIELDS));
 
     uint256 private constant NUMBER = 128; // shift of the page's number in one of `Batch.targets`
     uint256 private constant NAMES = 8; // places of a group
@@ -32,14 +32,14 @@ abstract contract Batches is Orders {
         bytes32[] hashes; // EIP-712's, of each list of names; none where a page is sealed and every key is given
     }
 
-    // ============ Externals ============
+    // ============ Internals: ordering ============
 
-    /// @dev See `IGate`.
-    function orderBatch(
+    /// @dev See `IGate.orderBatch`.
+    function _orderBatch(
         IGate.Batch calldata batch,
         bytes32[][] calldata names,
         IGate.CompactSignature[] calldata signatures
-    ) external returns (bytes32 id) {
+    ) internal returns (bytes32 id) {
         Account agent = _checkAgent(batch.agent, batch.model, batch.nonce);
         Look memory look = _lookAtAll(batch);
         _checkDeadline(batch.deadline, look.cell.maxPending());
@@ -48,109 +48,15 @@ abstract contract Batches is Orders {
         uint256 delay = _delay(look);
         if (delay != 0) revert IGate.GateTooEarly(uint64(block.timestamp + delay));
         _accounts[batch.agent] = _spendBudget(agent, batch.kind, batch.criticality, look.cell, _size(batch));
-        id = batchIdOf(batch);
+        id = _batchIdOf(batch);
         _collectCompact(id, _batchDigest(BATCH_APPROVAL, id, batch, names), signatures, look);
         if (batch.kind == Kind.ISOLATE) _orderPages(id, batch, look);
         else _orderEach(id, batch, look);
         _tell(IGate.BatchOrdered.selector, id, abi.encode(batch, signatures));
     }
 
-    /// @dev See `IGate`.
-    function withdrawBatch(IGate.Batch calldata batch) external {
-        bytes32 id = batchIdOf(batch);
-        Account agent = _accounts[batch.agent];
-        if (agent.isUsed(batch.nonce)) revert IGate.GateBadNonce(batch.nonce, agent.lastNonce());
-        _checkDeadline(batch.deadline, _settings.maxPending);
-        _withdraw(id);
-    }
-
-    /// @dev See `IGate`.
-    function vetoBatch(IGate.Batch calldata batch) external {
-        _veto(batchIdOf(batch), batch.agent, batch.nonce);
-        _burn(batch.agent, batch.nonce);
-    }
-
-    /// @dev See `IGate`.
-    function releaseBatch(
-        IGate.Batch calldata batch,
-        bytes32[][] calldata names,
-        IGate.Signature[] calldata signatures
-    ) external {
-        bytes32 id = batchIdOf(batch);
-        _collect(_batchDigest(BATCH_RELEASE, id, batch, names), signatures, _settings.releaseQuorum);
-        uint256 released = 0;
-        for (uint256 i = 0; i < batch.targets.length; ++i) {
-            bool done = batch.kind == Kind.ISOLATE ? _releasePage(id, batch, i) : _releaseOne(id, batch, i);
-            if (done) ++released;
-        }
-        if (released == 0) revert IGate.GateWrongStatus(id, Status.EXPIRED);
-        _tell(IGate.BatchReleased.selector, id, abi.encode(signatures));
-    }
-
-    /// @dev See `IGate`.
-    function settlePages(bytes32 zone, uint8 criticality, uint16[] calldata pages) external {
-        uint16 number = _zoneNumbers[zone];
-        for (uint256 i = 0; i < pages.length; ++i) {
-            Page storage page = _pages[_pageKey(number, criticality, pages[i])];
-            if (page.ordered == 0 || block.timestamp < page.until) {
-                revert IGate.GateNotEnded(bytes32(uint256(pages[i])));
-            }
-            _uncountPage(page, number, criticality, page.ordered);
-            _tell(IGate.PageSettled.selector, zone, abi.encode(criticality, pages[i]));
-        }
-    }
-
-    /// @dev See `IRegistry`.
-    function sealPage(bytes32 zone, uint8 criticality, uint16 page, bytes32[] calldata keys) external {
-        uint16 number = _zoneNumbers[zone];
-        if (keys.length == 0 || keys.length != _placesOf(_places[number][criticality], page)) {
-            revert IRegistry.RegistryBadPage(page);
-        }
-        bytes32 chain = 0;
-        for (uint256 i = 0; i < keys.length; ++i) {
-            chain = keccak256(bytes.concat(chain, keys[i]));
-        }
-        uint256 key = _pageKey(number, criticality, page);
-        if (chain != _pageChains[key]) revert IRegistry.RegistryBadPage(page);
-        Walk memory walk;
-        bytes32 root = _subtree(walk, keys, 0, PAGE, keys.length, 0);
-        _pages[key].names = _seal(_hashRange(keys, 0, keys.length), root);
-        _tell(IRegistry.PageSealed.selector, zone, abi.encode(criticality, page));
-    }
-
-    // ============ Views ============
-
-    /// @dev See `IGate`.
-    function batchIdOf(IGate.Batch calldata batch) public view returns (bytes32) {
+    function _batchIdOf(IGate.Batch calldata batch) internal view returns (bytes32) {
         return keccak256(abi.encode(block.chainid, address(this), batch));
-    }
-
-    /// @dev See `IGate`.
-    function batchApprovalDigest(IGate.Batch calldata batch, bytes32[][] calldata names)
-        external
-        view
-        returns (bytes32)
-    {
-        return _batchDigest(BATCH_APPROVAL, batchIdOf(batch), batch, names);
-    }
-
-    /// @dev See `IGate`.
-    function batchReleaseDigest(IGate.Batch calldata batch, bytes32[][] calldata names)
-        external
-        view
-        returns (bytes32)
-    {
-        return _batchDigest(BATCH_RELEASE, batchIdOf(batch), batch, names);
-    }
-
-    /// @dev See `IGate`.
-    function pageOf(bytes32 zone, uint8 criticality, uint16 number)
-        external
-        view
-        returns (uint128 members, uint128 ordered, uint64 until, bool sealedNames)
-    {
-        Page memory page = _pages[_pageKey(_zoneNumbers[zone], criticality, number)];
-        return (page.members, page.ordered, page.until, page.names != 0);
     }
 
     // ============ Internals: orders ============
@@ -171,9 +77,12 @@ abstract contract Batches is Orders {
         if (targets.length == 0) revert IGate.GateBadBatch();
         bool pages = batch.kind == Kind.ISOLATE;
         uint256 shift = pages ? NUMBER : 0;
+        uint256 last = 0;
         for (uint256 i = 0; i < targets.length; ++i) {
-            if (i != 0 && targets[i] >> shift <= targets[i - 1] >> shift) revert IGate.GateBadBatch();
-            count += pages ? _countBits(uint128(targets[i])) : 1;
+            uint256 target = targets[i];
+            if (i != 0 && target >> shift <= last) revert IGate.GateBadBatch();
+            last = target >> shift;
+            count += pages ? _countBits(uint128(target)) : 1;
         }
     }
 
@@ -181,17 +90,19 @@ abstract contract Batches is Orders {
         (Kind kind, uint256[] calldata targets) = (batch.kind, batch.targets);
         uint256 end = block.timestamp + batch.ttl;
         uint256 live = look.cell.live();
+        uint8 criticality = batch.criticality;
+        mapping(bytes32 => Target) storage orders = _targets[uint8(kind)];
         for (uint256 i = 0; i < targets.length; ++i) {
             bytes32 key = bytes32(targets[i]);
-            Target target = _targets[uint8(kind)][key];
+            Target target = orders[key];
             Reason reason = _targetRefusal(kind, key, target);
             if (reason != Reason.NONE) revert IGate.GateRefused(reason);
-            if (_criticalityOf(kind, key, target) != batch.criticality) revert IGate.GateBadBatch();
+            if (_criticalityOf(kind, key, target) != criticality) revert IGate.GateBadBatch();
             if (!target.has(COUNTED)) ++live;
             uint256 until = target.until() > end ? target.until() : end;
-            _targets[uint8(kind)][key] = target.without(RECEIPTED | MISSED).with(COUNTED).withOrder(until, id);
-            if (kind == Kind.BLOCK) _noteLength(key);
+            orders[key] = target.without(RECEIPTED | MISSED).with(COUNTED).withOrder(until, id);
         }
+        if (kind == Kind.BLOCK && criticality != 0) _noteLengths(targets);
         _countLive(batch, look, live);
     }
 
@@ -229,38 +140,17 @@ abstract contract Batches is Orders {
         _cells[uint8(batch.kind)][batch.criticality] = look.cell.withLive(live);
     }
 
-    /// @return whether the batch was live there
-    function _releasePage(bytes32 id, IGate.Batch calldata batch, uint256 i) private returns (bool) {
-        uint16 zone = _zoneNumbers[batch.zone];
-        Page storage page = _page(zone, batch.criticality, batch.targets[i]);
-        if (page.batch != uint80(bytes10(id)) || block.timestamp >= page.until) return false;
-        _uncountPage(page, zone, batch.criticality, uint128(batch.targets[i]));
-        if (page.ordered == 0) page.until = 0;
-        return true;
-    }
-
-    function _releaseOne(bytes32 id, IGate.Batch calldata batch, uint256 i) private returns (bool) {
-        bytes32 key = bytes32(batch.targets[i]);
-        Target target = _targets[uint8(batch.kind)][key];
-        if (!target.isOf(id) || block.timestamp >= target.until()) return false;
-        _targets[uint8(batch.kind)][key] = target.withUntil(0);
-        _uncount(batch.kind, key);
-        return true;
-    }
-
-    /// @param bits of those that count no more
-    function _uncountPage(Page storage page, uint16 zone, uint8 criticality, uint128 bits) private {
-        uint256 count = _countBits(page.ordered & bits);
-        Cell cell = _cells[uint8(Kind.ISOLATE)][criticality];
-        _cells[uint8(Kind.ISOLATE)][criticality] = cell.withLive(cell.live() - count);
-        _zones[zone] = _zones[zone].withIsolated(_zones[zone].isolated() - count);
-        page.ordered &= ~bits;
+    /// @dev Single addresses, which are of no criticality, need no note.
+    function _noteLengths(uint256[] calldata networks) private {
+        for (uint256 i = 0; i < networks.length; ++i) {
+            _noteLength(bytes32(networks[i]));
+        }
     }
 
     // ============ Internals: names ============
 
     function _batchDigest(bytes32 typeHash, bytes32 id, IGate.Batch calldata batch, bytes32[][] calldata names)
-        private
+        internal
         view
         returns (bytes32)
     {
@@ -288,10 +178,11 @@ abstract contract Batches is Orders {
         if (batch.kind == Kind.ISOLATE) return _pagesHash(batch, names);
         if (names.length != 0) revert IGate.GateBadBatch();
         uint256[] calldata targets = batch.targets;
+        bool revokes = batch.kind == Kind.REVOKE;
         bytes32[] memory hashes = new bytes32[](targets.length);
         for (uint256 i = 0; i < hashes.length; ++i) {
             bytes32 target = bytes32(targets[i]);
-            hashes[i] = batch.kind == Kind.REVOKE ? target : keccak256(bytes(Networks.toText(target)));
+            hashes[i] = revokes ? target : Networks.textHash(target);
         }
         return keccak256(bytes.concat(_hashWords(hashes, hashes.length)));
     }
@@ -333,7 +224,7 @@ abstract contract Batches is Orders {
         uint256 to,
         uint256 places,
         uint256 bits
-    ) private pure returns (bytes32 hash) {
+    ) internal pure returns (bytes32 hash) {
         // A page's places are far from overflow.
         unchecked {
             if (from >= places) return 0;
@@ -372,12 +263,12 @@ abstract contract Batches is Orders {
         return words[walk.next++];
     }
 
-    function _seal(bytes32 flat, bytes32 root) private pure returns (uint128) {
+    function _seal(bytes32 flat, bytes32 root) internal pure returns (uint128) {
         return uint128(bytes16(Hashes.efficientKeccak256(flat, root)));
     }
 
     /// @dev The caller knows that so many words are there.
-    function _hashRange(bytes32[] calldata words, uint256 from, uint256 count) private pure returns (bytes32 hash) {
+    function _hashRange(bytes32[] calldata words, uint256 from, uint256 count) internal pure returns (bytes32 hash) {
         assembly ("memory-safe") {
             let free := mload(0x40)
             calldatacopy(free, add(words.offset, mul(0x20, from)), mul(0x20, count))
@@ -423,14 +314,14 @@ abstract contract Batches is Orders {
 
     /// @param all places of the zone and criticality that are taken
     /// @return how many of them are on this page
-    function _placesOf(uint256 all, uint256 page) private pure returns (uint256) {
+    function _placesOf(uint256 all, uint256 page) internal pure returns (uint256) {
         uint256 first = page * PAGE;
         if (all <= first) return 0;
         return all - first < PAGE ? all - first : PAGE;
     }
 
     /// @dev All at once, for a loop over the bits costs as much as the page.
-    function _countBits(uint128 word) private pure returns (uint256 x) {
+    function _countBits(uint128 word) internal pure returns (uint256 x) {
         unchecked {
             x = word;
             x -= (x >> 1) & 0x55555555555555555555555555555555;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
+import {Batches} from "./Batches.sol";
 import {IGate, Reason, Status} from "./interfaces/IGate.sol";
-import {Orders} from "./Orders.sol";
 import {Shared} from "./Shared.sol";
 import {State} from "./State.sol";
 import {Account, ones, Terms} from "./Words.sol";
 
 /// @title The gate: an agent proposes, people countersign, the network obeys
 /// @dev The address of all, and the way of an order. What is not here is in the next parts (`Shared`).
-contract Gate is Orders, Shared {
+contract Gate is Batches, Shared {
     // ============ Constructor ============
 
     /// @param manager OpenZeppelin `AccessManager` that governs the gate, for good.
@@ -83,6 +83,15 @@ contract Gate is Orders, Shared {
         delete _entries[id];
         uint256 until = _order(id, proposal.kind, proposal.target, proposal.ttl, look);
         _tell(IGate.Executed.selector, id, abi.encode(until));
+    }
+
+    /// @dev See `IGate`.
+    function orderBatch(
+        IGate.Batch calldata batch,
+        bytes32[][] calldata names,
+        IGate.CompactSignature[] calldata signatures
+    ) external returns (bytes32) {
+        return _orderBatch(batch, names, signatures);
     }
 
     // ============ Internals ============

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
-
 /// @title Networks packed in one word (see `IRegistry`)
 library Networks {
     uint256 internal constant IPV4 = 4;
@@ -40,12 +38,14 @@ library Networks {
     function isCanonical(bytes32 network) internal pure returns (bool) {
         uint256 version = family(network);
         if (version != IPV4 && version != IPV6) return false;
-        uint256 bits = width(network);
+        uint256 bits = version == IPV4 ? 32 : 128;
         uint256 prefix = prefixOf(network);
         uint256 host = uint128(uint256(network));
         if (prefix > bits || host >> bits != 0) return false;
         if (version == IPV6 && prefix >= 96 && host >> 32 == V6_MAPPED) return false;
-        return host & ((uint256(1) << (bits - prefix)) - 1) == 0;
+        unchecked {
+            return host & ((1 << (bits - prefix)) - 1) == 0;
+        }
     }
 
     /// @notice The network of `prefix` bits that contains `network`; `prefix` is at most its own.
@@ -99,16 +99,10 @@ library Networks {
 
     // ============ Text ============
 
-    /// @notice What a wallet shows: "203.0.113.9/32", or eight full groups for IPv6.
-    function toText(bytes32 network) internal pure returns (string memory) {
-        bool v4 = isV4(network);
-        uint256 tail = _decimal((v4 ? _dotted(network) << 8 : 0) | SLASH, prefixOf(network));
-        bytes memory text = new bytes(Math.log256(tail) + 1);
-        // Writes the one word of `text`: 18 characters at most.
-        assembly ("memory-safe") {
-            mstore(add(text, 0x20), shl(sub(256, mul(8, mload(text))), tail))
-        }
-        return string(v4 ? text : bytes.concat(_groups(network), text));
+    /// @notice Hash of what a wallet shows, as EIP-712 encodes it: "203.0.113.9/32", or eight full groups for IPv6.
+    function textHash(bytes32 network) internal pure returns (bytes32 hash) {
+        if (isV4(network)) return _hashTail(_decimal((_dotted(network) << 8) | SLASH, prefixOf(network)));
+        return keccak256(_full(network));
     }
 
     /// @return text in its low bytes, as of `_decimal`
@@ -123,13 +117,27 @@ library Networks {
     /// @dev Appends a value up to 255 to a text that stands in the low bytes of a word.
     function _decimal(uint256 text, uint256 value) private pure returns (uint256) {
         unchecked {
-            if (value > 99) text = (text << 8) | (ZERO + value / 100);
-            if (value > 9) text = (text << 8) | (ZERO + (value / 10) % 10);
+            if (value > 99) {
+                text = (text << 16) | ((ZERO + value / 100) << 8) | (ZERO + (value / 10) % 10);
+            } else if (value > 9) {
+                text = (text << 8) | (ZERO + value / 10);
+            }
             return (text << 8) | (ZERO + value % 10);
         }
     }
 
-    function _groups(bytes32 network) private pure returns (bytes memory text) {
+    /// @param text in its low bytes, 9 to 18 of them
+    function _hashTail(uint256 text) private pure returns (bytes32 hash) {
+        // In scratch space.
+        assembly ("memory-safe") {
+            mstore(0, text)
+            let length := 9
+            for {} shr(mul(8, length), text) {} { length := add(length, 1) }
+            hash := keccak256(sub(32, length), length)
+        }
+    }
+
+    function _full(bytes32 network) private pure returns (bytes memory text) {
         uint256 host = uint128(uint256(network));
         text = new bytes(39);
         uint256 next = 0;
@@ -137,5 +145,10 @@ library Networks {
             if (nibble != 0 && nibble % 4 == 0) text[next++] = ":";
             text[next++] = HEX[(host >> (124 - 4 * nibble)) & 0xf];
         }
+        uint256 prefix = prefixOf(network);
+        bytes memory length = prefix > 99
+            ? bytes.concat(bytes1(uint8(ZERO + prefix / 100)), bytes1(uint8(ZERO + (prefix / 10) % 10)))
+            : prefix > 9 ? bytes.concat(bytes1(uint8(ZERO + prefix / 10))) : bytes("");
+        return bytes.concat(text, "/", length, bytes1(uint8(ZERO + prefix % 10)));
     }
 }

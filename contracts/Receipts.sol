@@ -2,13 +2,13 @@
 pragma solidity ^0.8.28;
 
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
-import {Batches} from "./Batches.sol";
+import {BatchDecisions} from "./BatchDecisions.sol";
 import {IGate, Outcome, Status} from "./interfaces/IGate.sol";
 import {Kind} from "./interfaces/IRegistry.sol";
 import {Target} from "./Words.sol";
 
 /// @title What enforcers read back, and what they failed to
-abstract contract Receipts is Batches {
+abstract contract Receipts is BatchDecisions {
     // ============ Externals ============
 
     /// @dev See `IGate`.
@@ -62,7 +62,7 @@ abstract contract Receipts is Batches {
 
     /// @dev See `IGate`.
     function reportMissingBatch(IGate.Batch calldata batch, uint256 target) external {
-        bytes32 id = batchIdOf(batch);
+        bytes32 id = _batchIdOf(batch);
         bytes32 key = bytes32(batch.targets[target]);
         if (batch.kind != Kind.ISOLATE) return _reportMissing(id, batch.kind, key, batch.ttl);
         Page storage page = _requirePage(id, batch, target);
@@ -91,7 +91,7 @@ abstract contract Receipts is Batches {
     }
 
     function _notePageReceipt(IGate.Batch calldata batch, uint256 i) private returns (bytes20) {
-        bytes32 id = batchIdOf(batch);
+        bytes32 id = _batchIdOf(batch);
         _requirePage(id, batch, i).flags |= RECEIPTED;
         return bytes20(id);
     }

@@ -132,7 +132,7 @@ abstract contract Signers is Guardrails {
 
     /// @dev EIP-712 hashes of the strings.
     function _names(Kind kind, bytes32 key, uint16 zone) private view returns (bytes32, bytes32, bytes32) {
-        if (kind == Kind.BLOCK) return (_action(kind), keccak256(bytes(Networks.toText(key))), keccak256(""));
+        if (kind == Kind.BLOCK) return (_action(kind), Networks.textHash(key), keccak256(""));
         return (_action(kind), key, kind == Kind.REVOKE ? keccak256("") : _zoneNames[zone]);
     }
 }

@@ -217,10 +217,10 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
     function _isProtectedV4(bytes32 network) private view returns (bool) {
         for (uint256 i = 0; i < _protectedV4.length; ++i) {
             uint256 word = _protectedV4[i];
-            for (; word != 0; word >>= SHORT) {
-                if (Networks.overlapShort(network, uint40(word))) return true;
+            for (uint256 rest = word; rest != 0; rest >>= SHORT) {
+                if (Networks.overlapShort(network, uint40(rest))) return true;
             }
-            if (_protectedV4[i] >> (SHORT * (SIX - 1)) == 0) return false;
+            if (word >> (SHORT * (SIX - 1)) == 0) return false;
         }
         return false;
     }

@@ -46,7 +46,7 @@ def statements(ledger: Ledger, evidence: EvidenceStore) -> dict[Subject, list[St
         for receipt in _leaves(evidence, root)
         if receipt.enforcer == filed.enforcer
     ]
-    at_hand = {(told_.root, told_.receipt) for told_ in told}
+    at_hand = {(statement.root, statement.receipt) for statement in told}
     for entry in ledger.receipts:
         receipt = _receipt(entry.subject, entry.enforcer, entry.outcome, entry.digest)
         if (entry.root, receipt) not in at_hand:
@@ -56,7 +56,8 @@ def statements(ledger: Ledger, evidence: EvidenceStore) -> dict[Subject, list[St
     for statement in sorted(told, key=lambda s: s.time):
         with suppress(KeyError):  # under a root there may be anything
             subject = ledger.subject_of(statement.receipt.order, statement.receipt.target)
-            found.setdefault(subject, []).append(statement)
+            if ledger.hold_of(subject):
+                found.setdefault(subject, []).append(statement)
     return found
 
 

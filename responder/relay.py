@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import cast
 
 from eth_account.messages import SignableMessage
 
@@ -17,16 +18,18 @@ from policies.actions import Kind
 from responder.approvals import Activation, Inbox, Slip, signed_by
 from responder.chain.client import GateClient, Refused, for_each
 from responder.chain.ledger import Ledger
-from responder.chain.proposal import decision_message, message_digest, resume_message
+from responder.chain.proposal import Decision, decision_message, message_digest, resume_message
 from responder.chain.records import OPEN, Case, Role, Status
 
 __all__ = ["Relay"]
 
 log = logging.getLogger(__name__)
 
+_DONE = "done"  # the fate of a slip that the chain shows, or that is not needed any more
 _SETTLE_AFTER = 60  # seconds for which an ended order may still count, so that many go together
 _SETTLE_MOST = 200  # in one transaction
-_RACES = frozenset({"GateAlreadyVoted", "GateWrongStatus", "GateTooEarly"})
+# What someone else did in between, or a clock that goes ahead of the chain's.
+_RACES = frozenset({"GateAlreadyVoted", "GateWrongStatus", "GateTooEarly", "GateNotEnded"})
 
 
 class Relay:
@@ -41,65 +44,60 @@ class Relay:
         """Everything in the inbox that the chain does not show yet and would take."""
         groups: dict[str, list[Slip]] = {}
         for slip in self._inbox.slips():
-            message = self._still_wanted(slip, now)
-            if message is None:
-                continue
-            reason = self._fault(slip, message)
-            if reason is None:
+            matter = self._matter(slip, now)
+            if matter is None:
+                continue  # not mined here yet, or not ours: it waits
+            message, fate = matter
+            fate = fate or self._fault(slip, message)
+            if not fate:
                 groups.setdefault(slip.subject, []).append(slip)
+            elif fate == _DONE:
+                self._inbox.done(slip)
             else:
-                self._refuse(slip, reason)
+                log.warning("%s on %s set aside: %s", slip.decision, slip.subject[:12], fate)
+                self._inbox.refuse(slip, fate)
         for_each(groups.values(), lambda slips: self._send(slips, now))
 
-    def _still_wanted(self, slip: Slip, now: float) -> SignableMessage | None:
-        """What it must be a signature of; None where it waits or was filed away."""
-        about = slip.about()
-        if about is None:
-            case = self._ledger.cases.get(bytes.fromhex(slip.subject))
-            if case is None:
-                return None  # not mined here yet, or not ours: it waits
-            fate = self._fate_of_vote(slip, case, now)
-            words = case.words
-            message = decision_message(slip.decision, case.proposal, words, self._ledger.domain)  # type: ignore[arg-type]  # a decision on a proposal
-        elif isinstance(about, Activation):
-            fate, message = (
-                self._fate_of_model(slip, about, now),
-                about.message(self._ledger.domain),
-            )
-        else:
-            over = not self._ledger.paused or about != self._ledger.pauses
-            fate = "done" if over else ""
-            message = resume_message(about, self._ledger.domain)
-        if fate == "done":
-            self._inbox.done(slip)
-        elif fate:
-            self._refuse(slip, fate)
-        return None if fate else message
+    def _matter(self, slip: Slip, now: float) -> tuple[SignableMessage, str] | None:
+        """What it must be a signature of; and "done", why it will never count, or nothing where it
+        is to be carried. None while the ledger knows nothing of it.
+        """
+        about, ledger = slip.about(), self._ledger
+        if isinstance(about, Activation):
+            return about.message(ledger.domain), self._fate_of_model(about, now)
+        if about is not None:
+            lasts = ledger.paused and about == ledger.pauses
+            return resume_message(about, ledger.domain), "" if lasts else _DONE
+        case = ledger.cases.get(bytes.fromhex(slip.subject))
+        if case is None:
+            return None
+        decision = cast(Decision, slip.decision)
+        message = decision_message(decision, case.proposal, case.words, ledger.domain)
+        return message, self._fate_of_vote(slip, case, now)
 
     def _fate_of_vote(self, slip: Slip, case: Case, now: float) -> str:
-        """ "done", why it will never count, or nothing where it is to be carried."""
         status = self._ledger.status(case, now)
         if slip.decision == "Release":
             done, wanted = status is Status.RELEASED, status is Status.LIVE
         else:
             votes = case.approvals if slip.decision == "Approval" else case.rejections
             done, wanted = slip.operator in votes, status in OPEN
+            if slip.operator in self._ledger.withdrawn.get(case.id, ()):
+                return f"{slip.operator} withdrew from this proposal"
         if done:
-            return "done"
-        if slip.operator in self._ledger.withdrawn.get(case.id, ()) and slip.decision != "Release":
-            return f"{slip.operator} withdrew from this proposal"
+            return _DONE
         return "" if wanted else f"too late: the proposal is {status.name}"
 
-    def _fate_of_model(self, slip: Slip, terms: Activation, now: float) -> str:
+    def _fate_of_model(self, terms: Activation, now: float) -> str:
         entry = self._ledger.models.get(terms.model)
         last = entry.revision if entry else 0
-        if entry and terms.revision == last and entry.active and slip.operator in entry.approvers:
-            return "done"
+        if entry and entry.active and terms.revision == last:
+            return _DONE
         if terms.revision != last + 1:
             return f"it is for revision {terms.revision}, the model's next is {last + 1}; sign anew"
         return "" if now < terms.deadline else "too late: its deadline passed; sign anew"
 
-    def _fault(self, slip: Slip, message: SignableMessage) -> str | None:
+    def _fault(self, slip: Slip, message: SignableMessage) -> str:
         if not self._ledger.has_role(slip.operator, Role.OPERATOR):
             return f"{slip.operator} is not an operator"
         digest = message_digest(message)
@@ -109,39 +107,37 @@ class Relay:
             signed_by(slip.operator, message, signature)
             or self._gate.is_valid_signature(slip.operator, digest, signature, block)
         ):
-            return None
+            return ""
         return f"the signature is not {slip.operator}'s over these fields"
-
-    def _refuse(self, slip: Slip, reason: str) -> None:
-        log.warning("%s on %s set aside: %s", slip.decision, slip.subject[:12], reason)
-        self._inbox.refuse(slip, reason)
 
     def _send(self, slips: Sequence[Slip], now: float) -> None:
         """All that was decided on one subject."""
         about, limits = slips[0].about(), self._ledger.limits
-        signed = {
-            decision: [(s.operator, s.signature_bytes) for s in slips if s.decision == decision]
-            for decision in dict.fromkeys(s.decision for s in slips)
-        }
-        if isinstance(about, Activation):
+        signatures = [(slip.operator, slip.signature_bytes) for slip in slips]
+        if about is None:
+            self._send_votes(self._ledger.cases[bytes.fromhex(slips[0].subject)], slips, now)
+        elif isinstance(about, Activation):
             if len(slips) >= limits.model_quorum:
                 terms = (about.model, about.card, about.revision, about.deadline)
-                self._gate.activate_model(*terms, signed["ModelActivation"])
+                self._gate.activate_model(*terms, signatures)
                 log.info("model %s is active", about.model.hex()[:12])
-            return
-        if about is not None:
-            if len(slips) >= limits.release_quorum:
-                self._gate.resume(signed["Resume"])
-                log.info("resumed after pause %d", about)
-            return
-        case = self._ledger.cases[bytes.fromhex(slips[0].subject)]
-        if "Approval" in signed:
-            _unless_raced(lambda: self._gate.approve_by_sig(case.proposal, signed["Approval"]))
-            self._execute_if_ready(case, [operator for operator, _ in signed["Approval"]], now)
-        if "Rejection" in signed:
-            _unless_raced(lambda: self._gate.reject_by_sig(case.proposal, signed["Rejection"]))
-        if len(signed.get("Release", ())) >= limits.release_quorum:
-            _unless_raced(lambda: self._gate.release(case.proposal, signed["Release"]))
+        elif len(slips) >= limits.release_quorum:
+            self._gate.resume(signatures)
+            log.info("resumed after pause %d", about)
+
+    def _send_votes(self, case: Case, slips: Sequence[Slip], now: float) -> None:
+        relayer, proposal = self._gate, case.proposal
+        approvals, rejections, releases = (
+            [(s.operator, s.signature_bytes) for s in slips if s.decision == decision]
+            for decision in ("Approval", "Rejection", "Release")
+        )
+        if approvals:
+            _unless_raced(lambda: relayer.approve_by_sig(proposal, approvals))
+            self._execute_if_ready(case, [operator for operator, _ in approvals], now)
+        if rejections:
+            _unless_raced(lambda: relayer.reject_by_sig(proposal, rejections))
+        if len(releases) >= self._ledger.limits.release_quorum:
+            _unless_raced(lambda: relayer.release(proposal, releases))
 
     def _execute_if_ready(self, case: Case, fresh: Sequence[str], now: float) -> None:
         """Saves a tick where these approvals were what was missing; `execute` would find it too."""
@@ -172,7 +168,7 @@ class Relay:
         for place in dict.fromkeys((zone, criticality) for zone, criticality, _ in pages):
             numbers = [number for zone, c, number in pages if (zone, c) == place]
             calls.append(partial(self._gate.settle_pages, *place, numbers))
-        for_each(calls, lambda call: call())
+        for_each(calls, _unless_raced)
 
 
 def _unless_raced(call: Callable[[], object]) -> None:

@@ -47,6 +47,8 @@ class AuditSource(Source, Protocol):
 
     def input_of(self, tx: bytes) -> bytes: ...
 
+    def is_contract(self, account: str, block: int) -> bool: ...
+
     def is_valid_signature(
         self, signer: str, digest: bytes, signature: bytes, block: int
     ) -> bool: ...
@@ -89,8 +91,10 @@ class Checker:
         self._require(event, there, f"{account} was no {role.name.lower()}")
 
     def _sent_by(self, event: Event, account: str) -> None:
+        """By its own transaction, or by that of someone who has a wallet contract do it."""
         sender = to_checksum_address(self._source.sender_of(event.tx))
-        self._require(event, sender == account, f"sent by {sender}, counted for {account}")
+        own = sender == account or self._source.is_contract(account, event.block)
+        self._require(event, own, f"sent by {sender}, counted for {account}")
 
     def _signature(
         self, event: Event, signer: str, message: SignableMessage, signature: bytes

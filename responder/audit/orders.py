@@ -129,7 +129,7 @@ class OrderChecks(Checker):
         self._require(event, subject not in self._ledger.vetoed, "vetoed twice")
         self._still_open(event, subject)
         if subject not in self._ledger.cases:
-            near = nonce <= self._ledger.next_nonce(agent) - 1 + _NEAR
+            near = nonce <= max(0, self._ledger.next_nonce(agent) - 1) + _NEAR
             fresh = near and not self._ledger.is_used(agent, nonce)
             self._require(event, fresh, f"the nonce {nonce} is used, or not among the next")
 

@@ -146,6 +146,12 @@ class GateClient:
         with _Rpc(self._rpc):
             return bytes(self._w3.eth.get_transaction(tx)["input"])  # type: ignore[arg-type]
 
+    def is_contract(self, account: str, block: int) -> bool:
+        """Whether an account had code as of a block."""
+        address = Web3.to_checksum_address(account)
+        with _Rpc(self._rpc):
+            return bool(self._w3.eth.get_code(address, block_identifier=block))
+
     def model_of(self, model: bytes) -> tuple[bool, bytes, int, list[str]]:
         """Whether it is active, its card's hash, its revision, and who activated it last."""
         with _Rpc(self._rpc):

@@ -7,7 +7,7 @@ which bit of a page is which asset.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from policies.actions import Kind, network_criticality
@@ -197,11 +197,10 @@ class Registry:
     def _on_TargetRemoved(self, event: Event, args: Any) -> None:
         key, kind = args
         if Kind(kind) is Kind.ISOLATE:
-            asset = self.assets[key]
-            self.assets[key] = replace(asset, known=False, protected=False, criticality=0, pool="")
+            self.assets[key] = AssetEntry(self.assets[key].id, "", 0, False, known=False)
         else:
-            credential = self.credentials[key]
-            self.credentials[key] = replace(credential, known=False, protected=False, criticality=0)
+            entry = self.credentials[key]
+            self.credentials[key] = CredentialEntry(entry.id, entry.principal, 0, False, False)
 
     def _on_PageSealed(self, event: Event, args: Any) -> None:
         zone, criticality, number = args

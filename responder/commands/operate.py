@@ -53,11 +53,11 @@ def pending(home: Path, as_json: bool, everything: bool) -> None:
         told = statements(ledger, EvidenceStore(settings.evidence))
         click.echo(json.dumps([_record(ledger, case, told) for case in cases]))
         return
+    if ledger.paused:
+        click.echo("A guardian paused the gate; operators `countersign resume` it.")
     if not cases:
         click.echo("Nothing waits for approval.")
         return
-    if ledger.paused:
-        click.echo("A guardian paused the gate; operators `countersign resume` it.")
     table = Table()
     for column in ("id", "action", "for", "approvals", "status", "time left"):
         table.add_column(column)

@@ -16,12 +16,12 @@ from machine_base import (
     key_signers,
     models,
     numbers,
-    page_of,
     signers,
     voters,
     waits,
 )
-from machine_tables import AGENTS, PAGES, TARGETS
+from machine_stage import page_of
+from machine_tables import AGENTS, OPERATORS, PAGES, TARGETS
 from model_state import PAGE, PageId
 
 from policies.actions import Kind
@@ -37,7 +37,7 @@ KEYS_OF = {
     cell: sorted(tables.network(t) if cell[0] is Kind.BLOCK else name_key(t) for t in texts)
     for cell, texts in LISTS.items()
 }
-batch_ttls = st.sampled_from((600, 600, 600, 60, 3600, 0, 3601))
+batch_ttls = st.sampled_from((600,) * 12 + (60, 3600, 3600, 0, 3601))
 cells = st.sampled_from([*sorted(LISTS), (Kind.BLOCK, 0), (Kind.REVOKE, 1), (Kind.REVOKE, 1)])
 pages = st.sampled_from(PAGES[:1] * 3 + PAGES[1:3] * 5 + PAGES)
 masks = st.builds(  # few places, or most
@@ -96,7 +96,7 @@ class Batches(Base):
     @rule(
         agent=st.sampled_from(AGENTS),
         some=st.lists(st.tuples(pages, masks), min_size=1, max_size=3),
-        members=st.sampled_from((1, 1, 1, 1, 0)),
+        members=st.sampled_from((1,) * 7 + (0,)),
         signed=key_signers,
         ttl=batch_ttls,
         names=st.sampled_from(("good",) * 8 + ("reversed", "short", "long", "none")),
@@ -218,11 +218,18 @@ class Batches(Base):
     @rule(
         number=numbers,
         signed=signers,
-        names=st.sampled_from(("good", "good", "good", "good", "reversed")),
-        changed=st.sampled_from((*("",) * 8, "ttl", "nonce", "evidence")),
+        names=st.sampled_from(("good",) * 7 + ("reversed",)),
+        changed=st.sampled_from(("",) * 12 + ("ttl", "nonce", "evidence")),
     )
     def release_a_batch(self, number: int, signed: Any, names: str, changed: str) -> None:
-        batch = self.pick_batch(number)
+        live = [batch for batch in self.batches if self.live(batch)]
+        if number % 8 and not live:
+            keys = KEYS_OF[Kind.BLOCK, 0][:1]
+            live = [self._batch(AGENTS[0], Kind.BLOCK, 0, keys)]
+            self._order(AGENTS[0], live[0], [(name, "good") for name in OPERATORS[:3]])
+        batch = live[number % len(live)] if live and number % 8 else self.pick_batch(number)
+        if number % 5 and batch.kind is Kind.ISOLATE:
+            self._seal([page_of(batch, target) for target in batch.targets])
         changes = {
             "ttl": batch.ttl + 1,
             "nonce": batch.nonce + (1 << 32),  # the same in 32 bits
@@ -233,8 +240,9 @@ class Batches(Base):
         signatures = self.sign(self.decided_batch("BatchRelease", batch), signed)
         self.send("releaseBatch", "stranger", batch, self._given(batch, names), signatures)
 
-    @rule(page=pages, more=pages, ended=st.sampled_from((1, 1, 1, 0)))
-    def settle_pages(self, page: PageId, more: PageId, ended: int) -> None:
+    @rule(page=pages, more=pages, ended=st.sampled_from((1, 1, 1, 0)), number=numbers)
+    def settle_pages(self, page: PageId, more: PageId, ended: int, number: int) -> None:
+        self.wait_for_an_end([o for o in self.model.pages.values() if o.places], number)
         over = [
             id_
             for id_, order in self.model.pages.items()

@@ -65,7 +65,7 @@ place_changes = st.one_of(
         opens=st.integers(0, 1),
         length=st.sampled_from((0, 600, 7 * 86400, 7 * 86400 + 1)),
     ),
-    _change("_set_pool", name=st.sampled_from((*POOLS, "")), keep=few),
+    _change("_set_pool", name=st.sampled_from((*POOLS, *POOLS, "")), keep=few),
     _change(
         "_change_an_asset",
         name=some_assets,
@@ -85,8 +85,8 @@ place_changes = st.one_of(
     _change("_remove_a_target", number=st.integers(0, len(TARGETS) - 1), sure=now_and_then),
     _change(
         "_set_resource",
-        name=st.sampled_from((*RESOURCES, "")),
-        asset=st.sampled_from(("web-0", "mail", "pc-1", "unknown")),
+        name=st.sampled_from((*RESOURCES, *RESOURCES, "")),
+        asset=st.sampled_from(("web-0", "web-0", "mail", "mail", "pc-1", "unknown")),
     ),
     _change(
         "_set_grants",
@@ -121,8 +121,13 @@ rule_changes = st.one_of(
 
 
 class Governance(Base):
-    @rule(change=st.one_of(people_changes, place_changes, place_changes, rule_changes))
-    def governance_changes(self, change: tuple[str, dict[str, Any]]) -> None:
+    @rule(change=st.one_of(people_changes, rule_changes))
+    def people_and_rules_change(self, change: tuple[str, dict[str, Any]]) -> None:
+        method, arguments = change
+        getattr(self, method)(**arguments)
+
+    @rule(change=place_changes)
+    def targets_change(self, change: tuple[str, dict[str, Any]]) -> None:
         method, arguments = change
         getattr(self, method)(**arguments)
 

@@ -11,6 +11,7 @@ from machine_base import (
     Base,
     agents,
     callers,
+    good_signers,
     guardians,
     key_signers,
     models,
@@ -35,7 +36,7 @@ class Proposals(Base):
 
     @rule(agent=st.sampled_from(AGENTS), what=usual, wait=st.sampled_from((300, 900)))
     def propose_well(self, agent: str, what: Any, wait: int) -> None:
-        self._propose(agent, self.draft(agent, what, wait))
+        self.propose_now(agent, self.draft(agent, what, wait))
 
     @rule(
         caller=agents,
@@ -53,7 +54,7 @@ class Proposals(Base):
         made = self.draft(agent, (*what, ttl), wait, model=model)
         far = ahead == 1 << 31 and other  # after it no other nonce is left for long
         nonce = max(0, made.nonce + (0 if far else ahead))
-        self._propose(caller, replace(made, nonce=nonce))
+        self.propose_now(caller, replace(made, nonce=nonce))
 
     @rule(agent=st.sampled_from(AGENTS), what=usual, wait=st.sampled_from((900, 900, 1 << 32)))
     def draft_one(self, agent: str, what: Any, wait: int) -> None:
@@ -64,11 +65,7 @@ class Proposals(Base):
     def propose_one_made_before(self, number: int, caller: str, own: int) -> None:
         proposal = self.pick(number)
         name = next(n for n, a in self.world.addresses.items() if a == proposal.agent)
-        self._propose(name if own else caller, proposal)
-
-    def _propose(self, name: str, proposal: Proposal) -> None:
-        if self.send("propose", name, proposal) and proposal not in self.proposals:
-            self.proposals.append(proposal)
+        self.propose_now(name if own else caller, proposal)
 
     @rule(
         caller=agents,
@@ -86,6 +83,11 @@ class Proposals(Base):
         drafts = [p for p in self.proposals if p.agent == made.agent and self._is_draft(p)]
         self._propose_approved(caller, drafts[-1] if drafts and early else made, signed)
 
+    @rule(agent=st.sampled_from(AGENTS), what=usual, signed=good_signers)
+    def propose_approved_well(self, agent: str, what: Any, signed: Any) -> None:
+        signed = [who for who in signed if who[0] != "wallet"]
+        self._propose_approved(agent, self.draft(agent, what), signed)
+
     def _is_draft(self, proposal: Proposal) -> bool:
         return self.model.status(proposal) in ("NONE", "VETOED")
 
@@ -97,36 +99,30 @@ class Proposals(Base):
 
     # ---------------------------------------------------------------- deciding
 
-    @precondition(lambda self: self.proposals)
     @rule(number=numbers, name=voters, function=st.sampled_from(("approve", "approve", "reject")))
     def vote(self, number: int, name: str, function: str) -> None:
         self.send(function, name, self.pick_open(number))
 
-    @precondition(lambda self: self.proposals)
-    @rule(number=numbers, signed=signers, approve=st.sampled_from((1, 1, 0)), relay=callers)
-    def vote_by_signature(self, number: int, signed: Any, approve: int, relay: str) -> None:
+    @rule(number=numbers, signed=signers, approve=st.booleans(), relay=callers)
+    def vote_by_signature(self, number: int, signed: Any, approve: bool, relay: str) -> None:
         proposal = self.pick_open(number)
         signatures = self.sign(
             self.decided("Approval" if approve else "Rejection", proposal), signed
         )
         self.send("approveBySig" if approve else "rejectBySig", relay, proposal, signatures)
 
-    @precondition(lambda self: self.proposals)
     @rule(number=numbers, name=voters)
     def withdraw(self, number: int, name: str) -> None:
         self.send("withdraw", name, self.pick_open(number))
 
-    @precondition(lambda self: self.proposals)
     @rule(number=numbers, name=guardians)
     def veto(self, number: int, name: str) -> None:
         self.send("veto", name, self.pick_open(number))
 
-    @precondition(lambda self: self.proposals)
     @rule(number=numbers, name=callers)
     def execute(self, number: int, name: str) -> None:
         self.send("execute", name, self.pick_open(number))
 
-    @precondition(lambda self: self.proposals)
     @rule(
         number=numbers,
         names=st.lists(st.sampled_from(OPERATORS[:4]), min_size=2, unique=True),
@@ -144,7 +140,7 @@ class Proposals(Base):
     def propose_and_execute(self, agent: str, what: Any) -> None:
         """Whatever its rule asks for."""
         proposal = self.draft(agent, what)
-        self._propose(agent, proposal)
+        self.propose_now(agent, proposal)
         if self.model.status(proposal) != "PENDING":
             return
         for name in OPERATORS[:4]:
@@ -170,8 +166,7 @@ class Proposals(Base):
     @precondition(lambda self: self.proposals)
     @rule(number=numbers, signed=signers, live=st.booleans())
     def release(self, number: int, signed: Any, live: bool) -> None:
-        ids = {order.id for order in self.model.orders.values() if self.model.is_live(order)}
-        found = [p for p in self.proposals if p.id(self.world.domain) in ids]
+        found = [p for p in self.proposals if self.live(p)]
         proposal = found[number % len(found)] if found and live else self.pick(number)
         signatures = self.sign(self.decided("Release", proposal), signed)
         self.send("release", "stranger", proposal, signatures)
@@ -181,9 +176,9 @@ class Proposals(Base):
         def over(order: Order) -> bool:
             return order.counts and self.now >= order.until
 
-        keys = [
-            key for (what, key), order in self.model.orders.items() if what is kind and over(order)
-        ]
+        orders = {key: o for (what, key), o in self.model.orders.items() if what is kind}
+        self.wait_for_an_end(orders.values(), number)
+        keys = [key for key, order in orders.items() if over(order)]
         if not ended:
             known = [key for what, key in TARGETS if what is kind]
             keys = [*keys[:1], known[number % len(known)]] * 2

@@ -22,11 +22,11 @@ from machine_base import (
     guardians,
     models,
     numbers,
-    page_of,
     signers,
     ttls,
 )
-from machine_tables import AGENTS, NETWORKS, TARGETS, TEXTS
+from machine_stage import page_of
+from machine_tables import AGENTS, LEASABLE, NETWORKS, TARGETS, TEXTS
 from machine_world import Call
 
 from policies.actions import Kind
@@ -74,6 +74,13 @@ class Signed(Base):
         made = self._lease(name, budget=budget, max_ttl=ttl, model=model)
         self._grant(replace(made, max_criticality=criticality, expires=self.now + wait), signed)
 
+    @rule(agent=st.sampled_from(AGENTS), what=st.sampled_from(LEASABLE), signed=good_signers)
+    def spend_a_lease(self, agent: str, what: Any, signed: Any) -> None:
+        """It is granted before where there is none."""
+        if not self.model.live_lease(self.address(agent)):
+            self._grant(self._lease(agent, budget=2), signed)
+        self.propose_now(agent, self.draft(agent, what))
+
     @precondition(lambda self: self.leases)
     @rule(number=numbers, signed=good_signers)
     def grant_a_lease_again(self, number: int, signed: Any) -> None:
@@ -118,26 +125,33 @@ class Signed(Base):
         signatures = self.sign(self.activated(*values), signed)
         self.send("activateModel", "stranger", *values, signatures)
 
-    @rule(name=guardians, model=st.sampled_from(tables.MODELS))
-    def deactivate_a_model(self, name: str, model: bytes) -> None:
-        self.send("deactivateModel", name, model)
+    @rule(
+        name=guardians,
+        model=st.sampled_from(tables.MODELS[:1] + tables.MODELS[1:] * 3),
+        signed=good_signers,
+    )
+    def deactivate_a_model(self, name: str, model: bytes, signed: Any) -> None:
+        """Or activate it again."""
+        active, _, revision, _ = self.model.model_of(model)
+        if active or len(signed) % 2:
+            self.send("deactivateModel", name, model)
+        else:
+            values = model, tables.CARD, revision + 1, self.now + 600
+            signatures = self.sign(self.activated(*values), signed)
+            self.send("activateModel", "stranger", *values, signatures)
 
-    @precondition(lambda self: not self.model.paused or self.steps % 4 == 0)
-    @rule(name=guardians)
-    def pause(self, name: str) -> None:
-        self.send("pause", name)
-
-    @precondition(lambda self: self.model.paused or self.steps % 8 == 0)
-    @rule(signed=signers)
-    def resume(self, signed: Any) -> None:
-        self.send("resume", "stranger", self.sign(self.resumed(), signed))
+    @rule(name=guardians, signed=signers, again=st.integers(0, 9))
+    def pause_or_resume(self, name: str, signed: Any, again: int) -> None:
+        if again == 0 or (again < 5 and not self.model.paused):
+            self.send("pause", name)
+        if again > 7 or self.model.paused:
+            self.send("resume", "stranger", self.sign(self.resumed(), signed))
 
     # ---------------------------------------------------------------- receipts
 
-    @precondition(lambda self: self.proposals)
     @rule(number=numbers, name=enforcers, outcome=st.integers(0, 3), form=st.integers(0, 9))
     def file_a_receipt(self, number: int, name: str, outcome: int, form: int) -> None:
-        proposal = self.pick(number)
+        proposal = self._pick_ordered(number)
         target, start = proposal.target, proposal.id(self.world.domain)[:20]
         if form == 0:
             start = bytes(20)
@@ -146,15 +160,28 @@ class Signed(Base):
         call = ("fileReceipt", name, int(proposal.kind), target, start, outcome, DIGEST)
         self.send(*call)
 
+    def _pick_ordered(self, number: int) -> Proposal:
+        """One that became the last order on its target, mostly."""
+        ordered = [proposal for proposal in self.proposals if self.orders_of(proposal)]
+        if ordered and number % 8:
+            return ordered[number // 8 % len(ordered)]
+        return self.pick_open(number // 8)
+
     @precondition(lambda self: self.batches)
-    @rule(number=numbers, name=enforcers, changed=st.integers(0, 7))
+    @rule(number=numbers, name=enforcers, changed=st.integers(0, 15))
     def file_a_batch_receipt(self, number: int, name: str, changed: int) -> None:
-        batch = self.pick_batch(number)
+        batch = self._pick_ordered_batch(number)
         target, start = batch.targets[0].to_bytes(32), batch.id(self.world.domain)[:20]
         if batch.kind is not Kind.ISOLATE and changed:
             self.send("fileReceipt", name, int(batch.kind), target, start, 0, DIGEST)
         else:
             self.send("filePageReceipt", name, _changed(batch, changed), 0, 0, DIGEST)
+
+    def _pick_ordered_batch(self, number: int) -> Batch:
+        ordered = [batch for batch in self.batches if self.orders_of(batch)]
+        if ordered and number % 8:
+            return ordered[number // 8 % len(ordered)]
+        return self.pick_batch(number // 8)
 
     @rule(
         name=st.sampled_from((*tables.ENFORCERS * 3, "stranger")),
@@ -162,10 +189,14 @@ class Signed(Base):
         known=st.integers(0, 5),
     )
     def file_a_root(self, name: str, count: int, known: int) -> None:
-        """Over receipts of what is ordered now, and one of nothing."""
+        self._file_root(name, count, known)
+
+    def _file_root(self, name: str, count: int, known: int) -> None:
+        """Over receipts of what is ordered now, and sometimes of what is not."""
         enforcer = self.address(name)
-        start = 0 if known else len(self.proposals) // 2
-        subjects: list[Any] = [*self.proposals[-3 - start :], *self.batches[-2:]]
+        subjects: list[Any] = [*self.proposals, *self.batches]
+        if known:
+            subjects = [made for made in subjects if self.orders_of(made)]
         receipts = [
             (what, Receipt(what.id(self.world.domain)[:20], _target(what), enforcer, 0, DIGEST))
             for what in subjects[-count:]
@@ -177,10 +208,13 @@ class Signed(Base):
             shown = [(*pair, proof) for pair, proof in zip(receipts, proofs, strict=True)]
             self.roots.append((root, shown))
 
-    @precondition(lambda self: self.roots)
-    @rule(number=numbers, form=st.integers(0, 9), by=callers)
+    @rule(number=numbers, form=st.integers(0, 11), by=callers)
     def show_a_receipt(self, number: int, form: int, by: str) -> None:
-        root, shown = self.roots[number % 4 % len(self.roots) - 1]
+        if number % 4 or not self.roots:
+            self._file_root("enforcer", 1 + number % 4, known=1)
+        if not self.roots:
+            return
+        root, shown = self.roots[-1 if number % 4 else number // 4 % len(self.roots)]
         what, receipt, proof = shown[number // 4 % len(shown)]
         if form == 0:
             receipt = replace(receipt, outcome=1)
@@ -194,18 +228,20 @@ class Signed(Base):
         else:
             self.send("showReceipt", by, int(what.kind), receipt, root, proof)
 
-    @precondition(lambda self: self.proposals)
     @rule(number=numbers)
     def report_missing(self, number: int) -> None:
-        live = [p for p in self.proposals if self.model.status(p) in ("LIVE", "EXPIRED")]
-        proposal = live[number % len(live)] if live else self.pick(number)
+        proposal = self._pick_ordered(number)
+        if number % 3 == 0:
+            self.advance(self.model.bounds.receipt_due)
         self.send("reportMissing", "stranger", proposal)
 
     @precondition(lambda self: self.batches)
-    @rule(number=numbers, changed=st.integers(0, 7))
+    @rule(number=numbers, changed=st.integers(0, 15))
     def report_missing_of_a_batch(self, number: int, changed: int) -> None:
         """Also of one that the same agent and nonce made up."""
-        batch = self.pick_batch(number)
+        batch = self._pick_ordered_batch(number)
+        if number % 3 == 0:
+            self.advance(self.model.bounds.receipt_due)
         index = number % len(batch.targets)
         self.send("reportMissingBatch", "stranger", _changed(batch, changed), index)
 

@@ -35,7 +35,7 @@ RULES = {
 
 FIRST_WINDOW = NOW % (7 * 86400) + 1200  # second of the week
 ZONES = {
-    "dmz": ZoneRule(50),
+    "dmz": ZoneRule(80),
     "floor": ZoneRule(60, extra=1, frozen_from=NOW + 1800, frozen_until=NOW + 2400),
     "core": ZoneRule(100, extra=1, opens=FIRST_WINDOW, length=1200),
 }
@@ -112,17 +112,21 @@ TARGETS = [
     *((Kind.ISOLATE, name_key(name)) for name in (*SOME, "unknown")),
     *((Kind.REVOKE, name_key(name)) for name in (*CREDENTIALS, "unknown")),
 ]
-USUAL = [
+LEASABLE = [
     (Kind.ISOLATE, name_key("web-0"), 600),
     (Kind.ISOLATE, name_key("web-1"), 60),
-    (Kind.ISOLATE, name_key("web-2"), 3600),
     (Kind.ISOLATE, name_key("pc-1"), 600),
-    (Kind.ISOLATE, name_key("ns-0"), 600),
-    (Kind.ISOLATE, name_key("mail"), 600),
-    (Kind.ISOLATE, name_key("printer"), 600),
     (Kind.BLOCK, network("203.0.113.9/32"), 600),
     (Kind.BLOCK, network("2001:db8:2::1/128"), 60),
-    (Kind.BLOCK, network("192.0.2.0/24"), 3600),
     (Kind.REVOKE, name_key("ssh:deploy"), 600),
+]
+USUAL = [
+    *LEASABLE,
+    (Kind.ISOLATE, name_key("web-2"), 3600),
+    (Kind.ISOLATE, name_key("ns-0"), 600),
+    (Kind.ISOLATE, name_key("ns-1"), 600),
+    (Kind.ISOLATE, name_key("mail"), 600),
+    (Kind.ISOLATE, name_key("printer"), 600),
+    (Kind.BLOCK, network("192.0.2.0/24"), 3600),
     (Kind.REVOKE, name_key("ssh:admin"), 60),
 ]

@@ -46,6 +46,7 @@ HALFWAY = {
     "setProtectedNetworks",
 }
 Hear = Callable[["Call", list[Any], bytes], None]  # logs; head after it
+MANY = 5000  # questions whose answers are kept
 UNORDERED = {"operators", "protectedNetworks"}
 
 
@@ -112,6 +113,9 @@ class World:
         self.evm.advance(NOW - self.evm.now)
         self.model, self._first = self._first, self._copy(self._first)
         self.taken.clear()
+        if len(self._asked) > MANY:
+            for known in (self._asked, self._seen, self._told):
+                known.clear()
 
     def advance(self, seconds: int) -> None:
         self.evm.advance(seconds)
@@ -131,6 +135,8 @@ class World:
             self.tally["GateRefused", REASON[got[1][0]]] += 1
         if got[0] == "":
             self.taken.append(call)
+            leased = call.function == "propose" and STATUS[got[1][1]] == "LIVE"
+            self.tally["propose", "under a lease"] += leased
         return got[0] == ""
 
     def _predict(self, call: Call) -> tuple[str, Any]:
@@ -149,16 +155,19 @@ class World:
             args = [_abi(arg) for arg in call.args]
             answer = self.contract.send(call.function, *args, sender=call.sender)
             logs = self.evm.logs
+            self.tally.update(("event", event.name) for event in self.contract.events)
         except Reverted as error:
             return error.name, error.values
         finally:
+            self.contract.events.clear()
             self.heard(call, logs, self.raw("auditHead"))
         return "", plain(answer)
 
     def agree(self, function: str, *args: Any) -> None:
         """This view says the same of both."""
-        name = _snake(function)
-        expected = plain(getattr(self.model, name)(*args))
+        expected = plain(getattr(self.model, _snake(function))(*args))
+        if function == "stateOf":
+            self.tally["status", STATUS[expected[0]]] += 1
         raw, before = self.raw(function, *args), self._seen.get((function, args))
         if before == (raw, expected):
             return

@@ -12,7 +12,8 @@ from web3 import HTTPProvider, Web3
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from world import GENESIS, World, found
+from founding import GENESIS, found
+from world import World
 
 from responder.chain.devnet import Devnet
 from responder.chain.ledger import Ledger

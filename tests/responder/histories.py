@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ sys.path[:0] = [str(_ROOT / "tests" / "contracts"), str(_ROOT / "scripts")]
 from eth_abi.abi import encode  # noqa: E402
 from eth_account.signers.local import LocalAccount  # noqa: E402
 from evm import Emitted, Reverted  # noqa: E402
-from scene import LIMITS, MODEL, Gate, People, account, configure, make_gate  # noqa: E402
+from scene import CARD, LIMITS, MODEL, Gate, People, account, configure, make_gate  # noqa: E402
 
 from policies.actions import Kind, network_key  # noqa: E402
-from responder.chain.events import decode_log  # noqa: E402
+from responder.chain.client import Block  # noqa: E402
+from responder.chain.events import Event, decode_log  # noqa: E402
 from responder.chain.ledger import Ledger  # noqa: E402
 from responder.chain.merkle import Receipt, Tree  # noqa: E402
 from responder.chain.proposal import (  # noqa: E402
@@ -81,6 +83,10 @@ class History:
         self.proposals: list[Proposal] = []
         self.batches: list[Batch] = []
         self.happened: list[str] = []  # what the gate let happen
+        self.events: list[Event] = []
+        # Sender and input, by transaction; the first stands for all that set the gate up.
+        setup = gate.contract.data("activateModel", MODEL, CARD, 1, gate.evm.now + 600, [])
+        self.calls: list[tuple[str, bytes]] = [("", setup)]
         self._heard = 0
         self._hear()
 
@@ -101,12 +107,15 @@ class History:
 
     def _hear(self) -> None:
         for emitted in self.gate.contract.events[self._heard :]:
-            event = decode_log(_log(emitted), self.now)
+            event = decode_log(_log(emitted, len(self.calls) - 1), self.now)
             assert event is not None
+            self.events.append(event)
             self.ledger.apply(event)
         self._heard = len(self.gate.contract.events)
 
     def _send(self, sender: LocalAccount, function: str, *args: Any) -> None:
+        self._hear()  # of the call before
+        self.calls.append((sender.address, self.gate.contract.data(function, *args)))
         self.gate.send(function, *args, sender=sender)
 
     def _signed(self, message: Any, signers: Any) -> list[tuple[str, bytes]]:
@@ -404,7 +413,7 @@ _RARELY = ("end_lease", "pause", "deactivate", "network", "pool", "agent", "limi
 _STEPS = (*_OFTEN * 8, *_NOW_AND_THEN * 2, *_RARELY)
 
 
-def _log(emitted: Emitted) -> dict[str, Any]:
+def _log(emitted: Emitted, call: int) -> dict[str, Any]:
     """The log as it stood on the chain."""
     first, *others = emitted.args.values()
     data = encode(emitted.types[1:], others)
@@ -412,5 +421,35 @@ def _log(emitted: Emitted) -> dict[str, Any]:
         "topics": [emitted.selector, encode(emitted.types[:1], [first])],
         "data": data,
         "blockNumber": 0,
-        "transactionHash": bytes(32),
+        "transactionHash": call.to_bytes(32),
     }
+
+
+class Shown:
+    """A history as an endpoint shows it to an audit."""
+
+    first_block = 0
+
+    def __init__(self, history: History) -> None:
+        self._history, self.domain = history, history.gate.domain
+
+    def final(self) -> Block:
+        return Block(0, self._history.now)
+
+    def events(self, start: int, end: int) -> Iterator[Event]:
+        return iter(self._history.events)
+
+    def audit_head(self, block: int) -> bytes:
+        return bytes(self._history.gate.view("auditHead"))
+
+    def sender_of(self, tx: bytes) -> str:
+        return self._history.calls[int.from_bytes(tx)][0]
+
+    def input_of(self, tx: bytes) -> bytes:
+        return self._history.calls[int.from_bytes(tx)][1]
+
+    def is_valid_signature(self, signer: str, digest: bytes, signature: bytes, block: int) -> bool:
+        return False
+
+    def is_contract(self, account: str, block: int) -> bool:
+        return False

@@ -13,6 +13,7 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 
 from responder.approvals import (
+    Activation,
     Inbox,
     Slip,
     keystore_address,
@@ -21,6 +22,7 @@ from responder.approvals import (
     sign,
     signed_by,
 )
+from responder.chain.proposal import Domain, message_digest, resume_message
 from responder.errors import Permanent
 
 MESSAGE = encode_defunct(text="isolate web")
@@ -151,6 +153,25 @@ def test_a_refused_slip_is_kept_with_the_reason(tmp_path: Path) -> None:
     assert (tmp_path / "refused" / f"{SLIP.name}.reason").read_text() == "too late"
 
 
+TERMS = {"model": "ab" * 32, "card": "cd" * 32, "revision": 1, "deadline": 5}
+ACTIVATION = {"decision": "ModelActivation", "terms": TERMS}
+DOMAIN = Domain(1, str(Account.create().address))
+
+
+@pytest.mark.parametrize("terms", [Activation(b"\x01" * 32, b"\x02" * 32, 3, 4), 7])
+def test_a_slip_on_terms_comes_back_and_is_signed_over_them(
+    tmp_path: Path, terms: Activation | int
+) -> None:
+    account = Account.create()
+    slip = Slip.on(terms, account, DOMAIN)
+    Inbox(tmp_path).put(slip)
+    [found] = Inbox(tmp_path).slips()
+    assert (found, found.about()) == (slip, terms)
+    message = terms.message(DOMAIN) if isinstance(terms, Activation) else resume_message(7, DOMAIN)
+    assert found.subject == message_digest(message).hex()
+    assert signed_by(str(account.address), message, found.signature_bytes)
+
+
 def content(**changes: object) -> str:
     data = {
         "decision": SLIP.decision,
@@ -179,6 +200,16 @@ BAD = {
     "no hex": content(signature="zz"),
     "no signature": content(signature=""),
     "another's name": content(subject="cd" * 32),
+    "terms of a proposal": content(terms={"pause": 1}),
+    "terms' type": content(terms=[1]),
+    "no pause": content(decision="Resume"),
+    "pause's type": content(decision="Resume", terms={"pause": "1"}),
+    "pause's size": content(decision="Resume", terms={"pause": 2**32}),
+    "no model": content(decision="ModelActivation", terms={}),
+    "short card": content(**{**ACTIVATION, "terms": {**TERMS, "card": "cd"}}),
+    "card's type": content(**{**ACTIVATION, "terms": {**TERMS, "card": 5}}),
+    "revision's type": content(**{**ACTIVATION, "terms": {**TERMS, "revision": True}}),
+    "a deadline below zero": content(**{**ACTIVATION, "terms": {**TERMS, "deadline": -1}}),
 }
 
 

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eth_account import Account
 from forged_orders import ORDERS
 from forged_powers import POWERS
 from forged_votes import VOTES
 from forging import Events, change, drop, last
+from happenings import everything
 from world import OPERATORS, Wants, World
 
 from policies.actions import Kind
@@ -53,6 +55,9 @@ class Forger:
     def input_of(self, tx: bytes) -> bytes:
         return self._gate.input_of(tx)
 
+    def is_contract(self, account: str, block: int) -> bool:
+        return self._gate.is_contract(account, block)
+
     def is_valid_signature(self, signer: str, digest: bytes, signature: bytes, block: int) -> bool:
         return self._gate.is_valid_signature(signer, digest, signature, block)
 
@@ -64,7 +69,7 @@ class Forger:
 def history(module_world: World) -> World:
     """A bit of everything: ends with an order by two signatures and its receipt."""
     world, store = module_world, EvidenceStore(module_world.settings.evidence)
-    world.everything(store.put({"why": "test"}), store.put({"read": "back"}))
+    everything(world, store.put({"why": "test"}), store.put({"read": "back"}))
     return world
 
 
@@ -116,6 +121,22 @@ def test_a_forger_who_changes_nothing_passes(
     history: World, told: Events, store: EvidenceStore
 ) -> None:
     assert audit(Forger(history.gate(), told), store).orders == 8
+
+
+def test_a_wallet_contract_that_approves_by_anyones_transaction_passes(world: World) -> None:
+    """As with a Safe: who pays for the transaction is not who approves."""
+    wallet = str(Account.create().address)
+    gate = world.contract.address[2:]
+    code = (
+        f"0x365f5f375f5f365f5f73{gate}5af16026575f5ffd5b00"  # calls the gate with what it is given
+    )
+    world.w3.provider.make_request("anvil_setCode", [wallet, code])  # type: ignore[arg-type]
+    world.govern("setRoles", wallet, 2, 0)
+    proposal = world.propose()
+    at_wallet = world.w3.eth.contract(address=wallet, abi=world.contract.abi)  # type: ignore[arg-type]
+    world.send(at_wallet.functions.approve(proposal.abi()), "stranger")
+    assert list(world.case(proposal).approvals) == [wallet]
+    audit(world.gate())
 
 
 def test_history_stays_true_after_its_people_are_gone(history: World, world: World) -> None:

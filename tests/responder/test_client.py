@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from world import World
+from world import CARD, OPERATORS, Wants, World
 
 from policies.actions import Kind
 from responder.chain.client import GateClient, Refused
@@ -28,6 +28,37 @@ def test_a_refusal_names_the_gates_error_and_its_values(world: World) -> None:
 def test_without_a_key_nothing_is_sent(world: World, call: str) -> None:
     with pytest.raises(Permanent, match="no key to send"):
         getattr(world.gate(), call)(world.proposal())
+
+
+def test_a_model_is_what_the_gate_says_of_it(world: World) -> None:
+    gate, people = world.gate(), [world.address(name) for name in OPERATORS]
+    assert gate.model_of(Wants.hash) == (True, CARD, 1, people)
+    assert gate.model_of(b"\x01" * 32) == (False, bytes(32), 0, [])
+
+
+def test_what_was_sent_is_counted(world: World) -> None:
+    agent = world.gate("agent")
+    assert agent.sent == 0
+    agent.propose(world.proposal())
+    with pytest.raises(Refused):
+        agent.veto(world.proposal())
+    assert agent.sent == 1
+
+
+def test_an_input_is_what_the_transaction_was_called_with(world: World) -> None:
+    proposal = world.proposal()
+    sent = world.gate("agent").propose(proposal)
+    assert world.gate().input_of(sent)[4:].startswith(int(proposal.kind).to_bytes(32))
+
+
+def test_a_batch_is_stopped_and_taken_back_before_it_is_sent(world: World) -> None:
+    batch = world.batch(Kind.BLOCK, "203.0.113.9", criticality=0)
+    world.gate("operator-1").withdraw_batch(batch)
+    with pytest.raises(Refused, match="GateAlreadyVoted"):
+        world.order_batch(batch)
+    world.gate("guardian").veto_batch(batch)
+    with pytest.raises(Refused, match="GateBadNonce"):
+        world.order_batch(batch)
 
 
 def test_final_lies_so_many_blocks_below_the_head(world: World) -> None:

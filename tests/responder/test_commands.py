@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from calling import bad, call, good
+from click.testing import CliRunner
 from eth_account import Account
-from world import World
+from world import OPERATORS, World
 
 from policies.actions import Kind
 from responder.approvals import Inbox, new_key
@@ -17,24 +17,6 @@ from responder.chain.proposal import Proposal
 from responder.chain.records import Status
 from responder.cli import main
 from responder.evidence import EvidenceStore
-
-
-def call(world: World, *arguments: str, **options: Any) -> Result:
-    return CliRunner().invoke(main, [*arguments, "--home", str(world.settings.home)], **options)
-
-
-def good(world: World, *arguments: str, **options: Any) -> str:
-    result = call(world, *arguments, **options)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def bad(world: World, *arguments: str, **options: Any) -> str:
-    """One line for a person, no traceback."""
-    result = call(world, *arguments, **options)
-    assert result.exit_code == 1
-    assert isinstance(result.exception, SystemExit)
-    return result.output
 
 
 @pytest.fixture
@@ -242,6 +224,43 @@ def test_a_veto_too_late_is_the_gates_no(world: World) -> None:
     order = world.order()
     said = bad(world, "veto", world.id(order).hex(), "--as", "guardian", "--yes")
     assert "the gate refused veto: GateWrongStatus" in said
+
+
+def test_withdrawing_takes_a_vote_back_for_good(world: World, proposal: Proposal) -> None:
+    case = world.id(proposal).hex()
+    world.gate("operator-1").approve(proposal)
+    said = good(world, "withdraw", case, "--as", "operator-1", "--yes")
+    assert "nor can you vote on it again" in said
+    assert world.case(proposal).approvals == {}
+    again = bad(world, "approve", case, "--as", "operator-1", "--yes")
+    assert "withdrew from this proposal; ask another operator" in again
+    [record] = json.loads(good(world, "pending", "--json"))
+    assert record["withdrawn"] == [world.address("operator-1")]
+    assert f"withdrawn by {world.address('operator-1')}" in good(world, "show", case)
+
+
+def test_what_is_decided_is_not_withdrawn_from(world: World) -> None:
+    order = world.order()
+    said = bad(world, "withdraw", world.id(order).hex(), "--as", "operator-1", "--yes")
+    assert "the proposal is LIVE; there is nothing left to decide" in said
+
+
+# ---------------------------------------------------------------- delays and groups
+
+
+def test_what_waits_for_a_delay_or_a_group_is_shown_so(world: World) -> None:
+    world.rule(Kind.ISOLATE, 1, leasable=False, delay=300)
+    world.rule(Kind.ISOLATE, 2, groups=2)
+    waiting, lacking = world.propose(wait=900), world.propose(target="db", wait=900)
+    for proposal in (waiting, lacking):
+        world.vote("Approval", proposal, *OPERATORS[:2])
+    found = {r["target"]: r for r in json.loads(good(world, "pending", "--json"))}
+    assert (found["web"]["status"], found["web"]["delay"]) == ("WAITING", 300)
+    assert found["web"]["executes_from"] == world.case(waiting).approved_at + 300
+    assert (found["db"]["status"], found["db"]["groups_missing"]) == ("PENDING", [1])
+    assert found["db"]["executes_from"] is None
+    shown = good(world, "pending", env={"COLUMNS": "200"})
+    assert "2 of 2, none of group 1" in shown and "WAITING 29" in shown
 
 
 # ---------------------------------------------------------------- lease

@@ -80,12 +80,14 @@ def test_what_is_protected_is_never_proposed(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "how", ["pending", "ready", "ordered", "rejected", "vetoed", "lapsed", "released"]
+    "how", ["pending", "waiting", "ready", "ordered", "rejected", "vetoed", "lapsed", "released"]
 )
 def test_what_is_under_way_or_was_refused_lately_is_not_proposed(world: World, how: str) -> None:
+    if how == "waiting":
+        world.rule(Kind.ISOLATE, 1, leasable=False, delay=300)
     executed = how in ("ordered", "released")
     proposal = world.order(ttl=3600) if executed else world.propose()
-    if how == "ready":
+    if how in ("ready", "waiting"):
         world.vote("Approval", proposal, *OPERATORS[:2])
     elif how == "rejected":
         world.vote("Rejection", proposal, *OPERATORS[:2])
@@ -96,6 +98,21 @@ def test_what_is_under_way_or_was_refused_lately_is_not_proposed(world: World, h
     elif how == "released":
         world.vote("Release", proposal, *OPERATORS[:2])
     assert targets(decided(world, Wants(*EVERYTHING))) == ALLOWED - {"web"}
+
+
+def test_what_a_batch_ordered_is_not_proposed(world: World) -> None:
+    world.order_batch(world.batch(Kind.ISOLATE, "web"))
+    world.order_batch(world.batch(Kind.BLOCK, "203.0.113.9", criticality=0, ttl=100))
+    assert targets(decided(world, Wants(*EVERYTHING))) == ALLOWED - {"web", "203.0.113.9/32"}
+    ledger = world.ledger()
+    entity = Entity(Kind.BLOCK, "203.0.113.9/32")
+    found = standings(ledger, [entity], world.address("agent"), ledger.block.time + 50)
+    assert found[entity].ordered and found[entity].ordered_left == pytest.approx(0.5, abs=0.05)
+
+
+def test_while_paused_nothing_is_proposed(world: World) -> None:
+    world.gate("guardian").pause()
+    assert decided(world, Wants(*EVERYTHING)) == []
 
 
 @pytest.mark.parametrize("how", ["rejected", "expired"])

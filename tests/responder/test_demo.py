@@ -7,7 +7,7 @@ import lzma
 from pathlib import Path
 
 import pytest
-from world import GENESIS, eve_line
+from founding import GENESIS, eve_line
 
 from responder.demo import Recording
 from responder.errors import Permanent

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from eth_utils.crypto import keccak
+from happenings import everything
 from world import World
 
 from policies.actions import Kind
@@ -22,7 +23,7 @@ def logs(world: World) -> list[dict[str, Any]]:
 @pytest.fixture
 def busy(world: World) -> World:
     """Something of every kind has happened."""
-    world.everything()
+    everything(world)
     world.govern("setPool", "pair", 1)
     world.govern("setResource", "intranet", "web")
     world.govern("setGrants", [("alice", "intranet", world.now + 10)])

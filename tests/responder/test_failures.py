@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from eth_utils.crypto import keccak
-from world import GENESIS, OPERATORS, Wants, World, eve_line, found
+from founding import GENESIS, eve_line, found
+from world import OPERATORS, Wants, World
 
 from policies.actions import Kind
 from responder.approvals import Slip, sign

@@ -1,4 +1,6 @@
-"""Whatever happens to a gate, the ledger folded from its log is the gate's state, view by view."""
+"""Whatever happens to a gate, the ledger folded from its log is the gate's state, view by view, and
+the audit has nothing to say against it.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,7 @@ from histories import (
     TARGETS,
     ZONES,
     History,
+    Shown,
     fresh,
     key_of,
 )
@@ -25,6 +28,7 @@ from scene import MODEL, Gate
 
 from policies.actions import Action, Kind
 from policies.guardrails import Rule, ZoneRule
+from responder.audit import audit
 from responder.chain.proposal import name_key
 from responder.chain.records import Status
 from responder.chain.registry import Scope
@@ -47,6 +51,7 @@ def lived(made: Gate, seed: int) -> Counter[str]:
             if step % EVERY == 0:
                 compare(history)
         compare(history)
+        check_audit(history)
         return Counter(history.happened)
     finally:
         made.evm.revert(snapshot)
@@ -66,6 +71,16 @@ def test_the_ledger_is_the_gates_state_in_many_histories(made: Gate) -> None:
         happened += lived(made, seed)
     few = {name for name, count in happened.items() if count < 10}
     assert not few, happened
+
+
+def check_audit(history: History) -> None:
+    report = audit(Shown(history))
+    ledger = history.ledger
+    assert (report.events, report.head) == (len(history.events), ledger.head.hex())
+    assert report.proposals == len(ledger.cases) + len(ledger.batches)
+    batched = sum(batch.size for batch in ledger.batches.values())
+    executed = sum(case.executed_at is not None for case in ledger.cases.values())
+    assert report.orders == executed + batched
 
 
 # ---------------------------------------------------------------- view by view

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from eth_account.messages import SignableMessage, _hash_eip191_message
@@ -12,10 +13,13 @@ from policies.actions import Kind, network_key
 from responder.chain.proposal import (
     Lease,
     Proposal,
+    batch_message,
     decision_message,
     lease_message,
+    model_message,
     name_key,
     network_text,
+    resume_message,
     target_key,
 )
 
@@ -66,6 +70,35 @@ def test_lease_digest_is_the_gates(world: World) -> None:
     lease = Lease(world.address("agent"), b"\x01" * 32, 1, 2, 3, 2, 600, 2**64 - 1, 2**256 - 1)
     message = lease_message(lease, world.gate().domain)
     assert digest(message) == world.contract.functions.leaseDigest(lease.abi()).call()
+
+
+def test_model_and_resume_digests_are_the_gates(world: World) -> None:
+    domain, view = world.gate().domain, world.contract.functions
+    terms = (b"\x01" * 32, b"\x02" * 32, 2**32 - 1, 2**64 - 1)
+    assert digest(model_message(*terms, domain)) == view.modelDigest(*terms).call()
+    world.gate("guardian").pause()
+    assert digest(resume_message(1, domain)) == view.resumeDigest().call()
+
+
+@pytest.mark.parametrize("decision", ["BatchApproval", "BatchRelease"])
+@pytest.mark.parametrize("what", ["networks", "credentials", "a whole page", "a part of a page"])
+def test_what_is_signed_of_a_batch_is_what_the_gate_checks(
+    world: World, what: str, decision: Any
+) -> None:
+    batches = {
+        "networks": lambda: world.batch(Kind.BLOCK, "203.0.113.9", "2001:db8::1", criticality=0),
+        "credentials": lambda: world.batch(Kind.REVOKE, "ssh:SHA256:alice"),
+        "a whole page": world.pair,
+        "a part of a page": lambda: world.pair_but("web-2"),
+    }
+    batch = batches[what]()
+    ledger = world.ledger()
+    words = ledger.names_of(batch), ledger.zone_of(batch)
+    message = batch_message(decision, batch, *words, ledger.domain)
+    digests = {"BatchApproval": "batchApprovalDigest", "BatchRelease": "batchReleaseDigest"}
+    view = world.contract.get_function_by_name(digests[decision])
+    assert digest(message) == view(batch.abi(), world.batch_names(batch)).call()
+    assert batch.id(ledger.domain) == world.contract.functions.batchIdOf(batch.abi()).call()
 
 
 def test_every_field_changes_the_id(world: World) -> None:

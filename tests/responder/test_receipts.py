@@ -224,10 +224,12 @@ def test_without_a_scope_no_receipt_is_filed_and_the_way_is_said(
 def test_what_is_not_known_has_no_statement(world: World) -> None:
     """Under a root there may be anything."""
     stray = Receipt(b"\x05" * 20, bytes(32), world.address("enforcer"), 0, bytes(32))
+    aside = stray._replace(order=world.id(world.order())[:20])
     store = EvidenceStore(world.settings.evidence)
-    world.gate("enforcer").file_receipts(store.put_receipts([stray]), 1)
+    world.gate("enforcer").file_receipts(store.put_receipts([stray, aside]), 2)
     assert statements(world.ledger(), store) == {}
     world.responder(Wants()).tick()
+    assert len(world.ledger().receipts) == 1
 
 
 def test_an_evidence_folder_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -6,14 +6,15 @@ import io
 from typing import Any
 
 import pytest
+from happenings import everything
 from rich.console import Console
-from world import OPERATORS, World
+from world import OPERATORS, Wants, World
 
 from policies.actions import Kind
 from responder.chain.ledger import Ledger
 from responder.chain.proposal import Proposal
 from responder.evidence import EvidenceStore
-from responder.view import Timeline, plain, summary
+from responder.view import Timeline, plain, progress, stamp, standing, summary
 
 HOSTILE = "\x1b[2J\x1b[31mOWNED\x07\r\n\x9b5A\u202etxt.exe[/bold][red]x"
 
@@ -70,6 +71,54 @@ def test_every_step_of_a_life_is_told(world: World) -> None:
         "evidence is not here",
     ):
         assert " ".join(said.split()) in text, said
+
+
+def test_what_stops_waits_or_comes_at_once_is_told(world: World) -> None:
+    everything(world, bundle(world, "a web shell"))
+    text = " ".join(told(world).split())
+    short = [world.address(name)[:10] for name in ("guardian", "relayer")]
+    for said in (
+        "ISOLATE desk (zone dmz)".replace("dmz", "office"),
+        "rejection operator-1 withdrew from REVOKE ssh:SHA256:alice",
+        f"veto {short[0]} paused the gate",
+        "lease resumed, signed by operator-1, operator-2",
+        "order 2 x ISOLATE: web, web-2 until",
+        "receipt applied: 2 x ISOLATE",
+        "receipt failed: 2 x ISOLATE",
+        "notice no receipt in time: 2 x ISOLATE",
+        "release 2 x ISOLATE",
+        "proposal BLOCK 203.0.113.7/32 for 10 min, signed by operator-1, operator-2",
+        f"veto {short[0]} stopped model {Wants.hash.hex()[:8]}",
+        f"lease model {Wants.hash.hex()[:8]} is active, signed by operator-1, operator-2",
+    ):
+        assert said in text, said
+
+
+def test_what_waits_for_its_delay_says_until_when(world: World) -> None:
+    world.rule(Kind.ISOLATE, 1, leasable=False, delay=600)
+    proposal = world.propose(wait=900)
+    world.vote("Approval", proposal, *OPERATORS[:2])
+    case, ledger = world.case(proposal), world.ledger()
+    text = " ".join(told(world).split())
+    until = stamp(ledger.earliest(case, world.now))
+    assert "needs 2 operators and 10 min" in text
+    assert f"is approved, executes from {until}" in text
+    assert text.count("is approved") == 1
+    assert standing(ledger, case, world.now) == f"WAITING {case.approved_at + 600 - world.now} s"
+
+
+def test_progress_names_the_groups_that_are_missing(world: World) -> None:
+    world.rule(Kind.ISOLATE, 1, groups=5)
+    proposal = world.propose()
+    world.vote("Approval", proposal, "operator-1")
+    case, ledger = world.case(proposal), world.ledger()
+    assert progress(ledger, case, world.now) == "1 of 2, none of group 2"
+
+
+def test_receipts_under_a_root_that_are_not_here_are_counted(world: World) -> None:
+    world.gate("enforcer").file_receipts(b"\xab" * 32, 40)
+    who = world.address("enforcer")[:10]
+    assert f"receipt 40 by {who} under root abababab" in " ".join(told(world).split())
 
 
 def test_on_a_terminal_the_same_is_shown_live(world: World) -> None:

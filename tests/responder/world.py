@@ -1,33 +1,28 @@
-"""A small site on a devnet of its own: what the tests of the live side stand on."""
+"""A site on a devnet as a test sees it: its chain, its people, its responder."""
 
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field, replace
-from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import yaml
 from eth_account.signers.local import LocalAccount
+from founding import CARD, INVENTORY, Wants, eve_line
 from web3 import HTTPProvider, Web3
 
 from policies.actions import Kind
-from policies.inventory import Asset, Credential, Inventory
-from policies.observation import ENTITY_COLUMNS, Observation
-from policies.policy import NOTHING, Policy, Scores
-from responder.approvals import Inbox, Slip, load_key, new_key, sign
+from policies.inventory import Inventory
+from policies.policy import Policy
+from responder.approvals import Inbox, Slip, load_key, sign
 from responder.chain.client import GateClient
 from responder.chain.devnet import Devnet
 from responder.chain.events import artifact
 from responder.chain.ledger import Ledger
 from responder.chain.manifest import Manifest
-from responder.chain.merkle import Receipt, Tree
+from responder.chain.merkle import Receipt
 from responder.chain.proposal import (
     PAGE,
     Batch,
@@ -45,101 +40,10 @@ from responder.chain.proposal import (
 from responder.chain.records import Case, Status
 from responder.clock import Clock
 from responder.enforcers.dryrun import DryRunEnforcer
-from responder.evidence import EvidenceStore
 from responder.loop import Clients, Responder
 from responder.settings import FeedSettings, Settings
-from responder.site import OPERATORS, activate_model, client, prepare
+from responder.site import OPERATORS, activate_model, client
 from responder.store import Cache
-
-GENESIS = 1_800_000_000
-CARD = bytes(32)
-SENDERS = ("deployer", "agent", "relayer", "enforcer", "guardian", *OPERATORS)
-INVENTORY = Inventory(
-    assets=(
-        Asset("desk", "office", 0, addresses=("10.0.2.10",)),
-        Asset("web", "dmz", 1, addresses=("10.0.1.10",)),
-        Asset("db", "core", 2, addresses=("10.0.3.10",)),
-        Asset("plant", "core", 3, addresses=("10.0.3.20",)),
-        Asset("vault", "core", 1, protected=True, addresses=("10.0.3.30",)),
-    ),
-    credentials=(Credential("ssh:SHA256:alice", 1), Credential("ssh:SHA256:root", 1, True)),
-    protected_networks=("10.0.9.0/24",),
-)
-
-
-class Wants:
-    """A policy that wants what it is told, of what there is evidence against."""
-
-    name = "wants"
-    hash = hashlib.sha256(b"wants").digest()
-
-    def __init__(self, *targets: str) -> None:
-        self.targets = list(targets)
-
-    def scores(self, observation: Observation) -> Scores:
-        scores = np.full(len(observation.ids) + 1, -1.0, dtype=np.float32)
-        scores[NOTHING] = 0.0
-        column = ENTITY_COLUMNS.index("evidence_total")
-        for i, entity in enumerate(observation.ids):
-            if entity.id in self.targets and observation.entities[i, column] > 0.001:
-                scores[i + 1] = len(self.targets) - self.targets.index(entity.id)
-        return scores
-
-
-def eve_line(
-    time: float,
-    signature: int = 1,
-    src: str = "203.0.113.9",
-    dst: str = "10.0.1.10",
-    title: str = "ET EXPLOIT Something",
-) -> bytes:
-    """One alert as Suricata writes it."""
-    record = {
-        "timestamp": datetime.fromtimestamp(time, UTC).isoformat(),
-        "event_type": "alert",
-        "src_ip": src,
-        "dest_ip": dst,
-        "alert": {"signature_id": signature, "signature": title, "severity": 1},
-    }
-    return json.dumps(record).encode() + b"\n"
-
-
-def deployment(keys: dict[str, str], delay: int = 1) -> dict[str, Any]:
-    """The default guardrails, under a governor whose delay tests can wait for."""
-    defaults = yaml.safe_load((files("responder") / "defaults.yaml").read_text("utf-8"))
-    return {
-        "governor": {"address": keys["governor"], "delay": delay},
-        "agents": [keys["agent"]],
-        "operators": [keys[name] for name in OPERATORS],
-        "guardians": [keys["guardian"]],
-        "enforcers": [keys["enforcer"]],
-        **defaults,
-        "zones": {zone: {"share": 100} for zone in ("office", "dmz", "core")},
-        "inventory": "inventory.yaml",
-    }
-
-
-def found(home: Path, devnet: Devnet, inventory: Inventory = INVENTORY) -> Settings:
-    """Deploys a gate with its people and rules on a running devnet."""
-    settings = Settings(
-        home=home,
-        rpc=devnet.url,
-        manifest=home / "manifest.json",
-        inventory=home / "inventory.yaml",
-        feeds=(FeedSettings(home / "feed.log", "eve"),),
-        policy="playbook",
-        tick=0.02,
-        clock="chain",
-    )
-    names = ("governor", "stranger", *SENDERS)
-    keys = {name: new_key(settings.keys / f"{name}.json") for name in names}
-    for name in ("governor", "stranger"):
-        devnet.fund(keys[name], 10**19)
-    plan = yaml.safe_dump(deployment(keys), sort_keys=False)
-    (home / "deployment.yaml").write_text(plan, "utf-8")
-    prepare(settings, devnet, inventory)
-    activate_model(settings, Wants.hash, CARD)
-    return settings
 
 
 @dataclass
@@ -220,18 +124,20 @@ class World:
 
     def govern(self, function: str, *args: Any) -> None:
         """A change of the rules by the governor, after its delay."""
-        manifest, governor = Manifest.load(self.settings.manifest), self.key("governor")
+        manifest = Manifest.load(self.settings.manifest)
         manager = self.w3.eth.contract(
             address=Web3.to_checksum_address(manifest.manager), abi=artifact("AccessManager")["abi"]
         )
         call = self.contract.get_function_by_name(function)(*args)
         data = call.build_transaction({"gas": 1, "gasPrice": 1, "chainId": 1})["data"]
-        self._send(manager.functions.schedule(self.contract.address, data, 0), governor)
+        self.send(manager.functions.schedule(self.contract.address, data, 0), "governor")
         self.wait(5)
-        self._send(call, governor)
+        self.send(call, "governor")
 
-    def _send(self, call: Any, account: LocalAccount) -> None:
-        w3, sender = self.w3, account.address
+    def send(self, call: Any, name: str) -> None:
+        """A contract's call, as this account's transaction."""
+        w3, account = self.w3, self.key(name)
+        sender = account.address
         nonce = w3.eth.get_transaction_count(sender)
         signed = account.sign_transaction(call.build_transaction({"from": sender, "nonce": nonce}))
         receipt = w3.eth.wait_for_transaction_receipt(
@@ -417,46 +323,6 @@ class World:
         """A batch of one of the two, on the same page."""
         self.pair()
         return self.batch(Kind.ISOLATE, name, ttl=ttl)
-
-    def everything(self, evidence: bytes = bytes(32), readback: bytes = bytes(32)) -> Proposal:
-        """A bit of all that can happen; ends with an order by two signatures and its receipt."""
-        give = {"evidence": evidence}
-        self.lease()
-        leased = self.propose(Kind.BLOCK, "203.0.113.9", ttl=60, **give)
-        self.vote("Rejection", self.propose(target="db", **give), *OPERATORS[:2])
-        self.gate("guardian").veto(self.propose(target="desk", **give))
-        direct = self.propose(Kind.REVOKE, "ssh:SHA256:alice", **give)
-        for name in OPERATORS:
-            self.gate(name).approve(direct)
-        self.gate("operator-1").withdraw(direct)
-        self.gate("stranger").execute(direct)
-        self.vote("Release", direct, *OPERATORS[:2])
-        self.gate("guardian").end_lease(self.address("agent"))
-        self.gate("guardian").pause()
-        self.resume()
-        batch = self.order_batch(replace(self.pair(), evidence=evidence))
-        self.wait(300)
-        self.gate("relayer").report_missing_batch(batch, 0)
-        shown, other = (self._receipt(batch, readback, outcome) for outcome in (0, 1))
-        root = EvidenceStore(self.settings.evidence).put_receipts([shown, other])
-        self.gate("enforcer").file_receipts(root, 2)
-        proof = Tree([shown, other]).proof(shown)
-        self.gate("relayer").show_page_receipt(batch, shown, root, proof)
-        self.release_batch(batch)
-        self.gate("relayer").settle(Kind.BLOCK, [leased.target])
-        short = self.order_batch(replace(self.pair(), evidence=evidence, ttl=10))
-        self.wait(10)
-        self.gate("relayer").settle_pages(short.zone, short.criticality, [0])
-        self.propose_approved(Kind.BLOCK, "203.0.113.7", **give)
-        self.gate("guardian").deactivate_model(Wants.hash)
-        self.activate(Wants.hash)
-        order = self.order(**give)
-        self.state(order, 0, readback)
-        return order
-
-    def _receipt(self, batch: Batch, digest: bytes, outcome: int = 0) -> Receipt:
-        start, target = batch.id(self.gate().domain)[:20], batch.targets[0].to_bytes(32)
-        return Receipt(start, target, self.address("enforcer"), outcome, digest)
 
     # ------------------------------------------------------------ the responder
 
