@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from eth_abi.abi import encode
@@ -52,8 +52,10 @@ class Kind(IntEnum):
 class Recorded(evm.Evm):
     """Keeps what was done in it, and what came of it."""
 
-    made: list[Recorded] = []  # noqa: RUF012: every one there is
-    names = {artifact(name)["bytecode"]: f"{Path(SHIPPED[name]).name}:{name}" for name in SHIPPED}  # noqa: RUF012
+    made: ClassVar[list[Recorded]] = []  # every one there is
+    names: ClassVar[dict[str, str]] = {
+        artifact(name)["bytecode"]: f"{Path(path).name}:{name}" for name, path in SHIPPED.items()
+    }
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
