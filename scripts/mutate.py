@@ -103,9 +103,7 @@ class Solc:
         return {part: "0x" + made[part]["evm"]["bytecode"]["object"] for part in self._parts}
 
     def close(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait()
+        self._process.communicate()
 
 
 class Suite:

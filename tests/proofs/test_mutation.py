@@ -9,18 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def mutate(*options: str) -> None:
-    command = [sys.executable, str(ROOT / "scripts" / "mutate.py"), *options]
-    ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-
-
-def test_a_sample_of_faults_is_noticed() -> None:
-    mutate("--sample", "15", "--seed", "3")
+SAMPLE = 400  # of more than 3,000: all of them take too long
 
 
 @pytest.mark.slow
-def test_every_fault_is_noticed() -> None:
-    mutate()
+def test_a_sample_of_faults_is_noticed() -> None:
+    command = [sys.executable, str(ROOT / "scripts" / "mutate.py"), "--sample", str(SAMPLE)]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    assert ran.returncode == 0, ran.stdout[-5000:] + ran.stderr

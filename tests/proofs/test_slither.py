@@ -1,4 +1,4 @@
-"""Slither finds nothing of medium or higher impact that tests/contracts does not explain."""
+"""Slither finds nothing of medium or higher impact that slither_explained.yaml does not explain."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from build_artifacts import PARTS, ROOT, SHIPPED
 
-ROOT = Path(__file__).resolve().parents[2]
-EXPLAINED = ROOT / "tests" / "contracts" / "slither_explained.yaml"
-GATE = "contracts/Gate.sol"
+EXPLAINED = Path(__file__).with_name("slither_explained.yaml")
 OUTPUTS = [
     "abi",
     "devdoc",
@@ -30,15 +29,20 @@ def request() -> dict:
     compiler = yaml.safe_load((ROOT / "brownie-config.yaml").read_text())["compiler"]
     return {
         "language": "Solidity",
-        "sources": {GATE: {"content": (ROOT / GATE).read_text()}},
+        "sources": {SHIPPED[p]: {"content": (ROOT / SHIPPED[p]).read_text()} for p in PARTS},
         "settings": {
             "evmVersion": compiler["evm_version"],
-            "optimizer": compiler["solc"]["optimizer"],
-            "viaIR": compiler["solc"]["viaIR"],
             "remappings": compiler["solc"]["remappings"],
             "outputSelection": {"*": {"*": OUTPUTS, "": ["ast"]}},
         },
     }
+
+
+def place(finding: dict) -> str:
+    """Contract and signature of the function where it was found."""
+    element = finding["elements"][0]
+    parent = element["type_specific_fields"]["parent"]["name"]
+    return f"{parent}.{element['type_specific_fields'].get('signature', element['name'])}"
 
 
 @pytest.mark.slow
@@ -61,10 +65,3 @@ def test_slither_finds_nothing_unexplained(tools: Path, tmp_path: Path) -> None:
     explained = yaml.safe_load(EXPLAINED.read_text())
     assert all(entry["reason"] for entry in explained)
     assert found == {(entry["check"], entry["where"]) for entry in explained}
-
-
-def place(finding: dict) -> str:
-    """Contract and signature of the function where it was found."""
-    element = finding["elements"][0]
-    parent = element["type_specific_fields"]["parent"]["name"]
-    return f"{parent}.{element['type_specific_fields'].get('signature', element['name'])}"

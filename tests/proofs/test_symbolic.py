@@ -1,89 +1,72 @@
-"""Halmos proves the specifications in tests/contracts/symbolic, and each notices a fault."""
+"""Halmos proves the specifications of this folder, and each of them notices a fault."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
-import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from build_artifacts import ARTIFACTS, PARTS
+from mutants import Mutant
+from mutate import Sources
+from symbolic import HERE, OUT, ROOT, SPECIFICATIONS, Outcome, Result, noticed, prove
 
-ROOT = Path(__file__).resolve().parents[2]
-SYMBOLIC = ROOT / "tests" / "contracts" / "symbolic"
-FAULTS = yaml.safe_load((SYMBOLIC / "faults.yaml").read_text())
-SPECIFICATIONS = {
-    f"{path.name.removesuffix('.t.sol')}Spec": re.findall(r"function (check_\w+)", path.read_text())
-    for path in sorted(SYMBOLIC.glob("*.t.sol"))
-}
-PASS, COUNTEREXAMPLE = 0, 1
-OPTIONS = (
-    "--forge-build-out=build/forge",
-    "--solver=z3",
-    "--loop=8",
-    "--solver-timeout-branching=100",  # milliseconds: a dead path is seen to be dead
-    "--solver-timeout-assertion=300000",
-    "--early-exit",
-    "--no-status",
-)
+NAMES = {name: contract for contract, names in SPECIFICATIONS.items() for name in names}
+FAULTS = {entry["mutant"]: entry["by"] for entry in yaml.safe_load((HERE / "faults.yaml").read_text())}
+METADATA = 53  # bytes at the end of the code, of which 32 are a hash of the compiler's settings
 
 pytestmark = pytest.mark.slow
 
 
-def prove(tools: Path, root: Path, contract: str, names: list[str]) -> dict[str, dict[str, Any]]:
-    """Halmos' results by specification: `exitcode`, and `num_bounded_loops` left unexplored."""
-    path = [str(tools), str(ROOT / "node_modules" / ".bin"), os.environ["PATH"]]
-    answer = root / "build" / f"{contract}.json"
-    answer.parent.mkdir(exist_ok=True)
-    command = ["halmos", f"--root={root}", f"--contract={contract}", f"--json-output={answer}"]
-    pattern = f"^({'|'.join(names)})\\("
-    ran = subprocess.run(
-        [str(tools / command[0]), *command[1:], f"--match-test={pattern}", *OPTIONS],
-        env={**os.environ, "PATH": os.pathsep.join(path)},
-        capture_output=True,
-        text=True,
-        cwd=root,
-    )
-    assert answer.exists(), ran.stdout + ran.stderr
-    told = json.loads(answer.read_text())["test_results"]
-    results = {r["name"].split("(")[0]: r for found in told.values() for r in found}
-    assert results.keys() == set(names), ran.stdout + ran.stderr
-    return results
+@pytest.fixture(scope="module")
+def proven(tools: Path) -> dict[str, Result]:
+    return prove(SPECIFICATIONS)
 
 
-def broken(project: Path, fault: dict[str, Any]) -> Path:
-    """A project whose contracts have this fault."""
-    for name in ("contracts", "scripts"):
-        shutil.copytree(ROOT / name, project / name)
-    shutil.copytree(SYMBOLIC, project / SYMBOLIC.relative_to(ROOT))
-    shutil.copy(ROOT / "foundry.toml", project)
-    (project / "node_modules").symlink_to(ROOT / "node_modules")
-    file = project / "contracts" / fault["file"]
-    source = file.read_text()
-    assert fault["from"] in source, f"{fault['file']} has changed: {fault['from']}"
-    file.write_text(source.replace(fault["from"], fault["to"]))
-    return project
+@pytest.mark.parametrize("name", NAMES)
+def test_a_specification_is_proven(proven: dict[str, Result], name: str) -> None:
+    result = proven[name]
+    assert (result.outcome, result.unexplored) == (Outcome.PROVEN, 0)
 
 
-@pytest.mark.parametrize("contract", SPECIFICATIONS)
-def test_every_specification_is_proven(tools: Path, contract: str) -> None:
-    results = prove(tools, ROOT, contract, SPECIFICATIONS[contract])
-    assert {name: r["exitcode"] for name, r in results.items() if r["exitcode"] != PASS} == {}
-    assert [name for name, r in results.items() if r["num_bounded_loops"]] == []
+@pytest.mark.parametrize("part", PARTS)
+def test_what_is_proven_is_what_ships(proven: dict[str, Result], part: str) -> None:
+    forged = json.loads((ROOT / OUT["shipped"] / f"{part}.sol" / f"{part}.json").read_text())
+    shipped = json.loads((ARTIFACTS / f"{part}.json").read_text())
+    ours, theirs = bytes.fromhex(forged["bytecode"]["object"][2:]), shipped["bytecode"][2:]
+    assert ours[:-METADATA] == bytes.fromhex(theirs)[:-METADATA]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault["fails"][0])
-def test_a_fault_is_noticed(tools: Path, tmp_path: Path, fault: dict[str, Any]) -> None:
-    [contract] = [c for c, names in SPECIFICATIONS.items() if fault["fails"][0] in names]
-    results = prove(tools, broken(tmp_path, fault), contract, fault["fails"])
-    unseen = {name for name, r in results.items() if r["exitcode"] != COUNTEREXAMPLE}
-    assert unseen == set()
+@pytest.fixture(scope="module")
+def with_faults(tools: Path) -> dict[str, Any]:
+    """What became of each fault's specifications."""
+    mutants = {mutant.name: mutant for mutant in Sources().mutants()}
+
+    def trial(name: str) -> dict[str, Result] | None:
+        mutant: Mutant | None = mutants.get(name)
+        if mutant is None:
+            return None
+        return noticed(mutant, grouped(FAULTS[name]))
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip(FAULTS, pool.map(trial, FAULTS), strict=True))
+
+
+def grouped(names: list[str]) -> dict[str, list[str]]:
+    contracts = {NAMES[name] for name in names}
+    return {contract: [n for n in names if NAMES[n] == contract] for contract in contracts}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_noticed(with_faults: dict[str, Any], fault: str) -> None:
+    results = with_faults[fault]
+    assert results is not None, "no such mutant: see scripts/mutants.py"
+    blind = {name: r for name, r in results.items() if r.outcome is not Outcome.COUNTEREXAMPLE}
+    assert blind == {}
 
 
 def test_every_specification_has_a_fault_to_notice() -> None:
-    named = {name for fault in FAULTS for name in fault["fails"]}
-    assert named == {name for names in SPECIFICATIONS.values() for name in names}
+    assert {name for names in FAULTS.values() for name in names} == set(NAMES)
