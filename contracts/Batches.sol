@@ -95,15 +95,19 @@ abstract contract Batches is Orders {
         for (uint256 i = 0; i < targets.length; ++i) {
             bytes32 key = bytes32(targets[i]);
             Target target = orders[key];
-            Reason reason = _targetRefusal(kind, key, target);
-            if (reason != Reason.NONE) revert IGate.GateRefused(reason);
-            if (_criticalityOf(kind, key, target) != criticality) revert IGate.GateBadBatch();
+            _requireOrderable(kind, key, target, criticality);
             if (!target.has(COUNTED)) ++live;
             uint256 until = target.until() > end ? target.until() : end;
             orders[key] = target.without(RECEIPTED | MISSED).with(COUNTED).withOrder(until, id);
         }
         if (kind == Kind.BLOCK && criticality != 0) _noteLengths(targets);
         _countLive(batch, look, live);
+    }
+
+    function _requireOrderable(Kind kind, bytes32 key, Target target, uint8 criticality) private view {
+        Reason reason = _targetRefusal(kind, key, target);
+        if (reason != Reason.NONE) revert IGate.GateRefused(reason);
+        if (_criticalityOf(kind, key, target) != criticality) revert IGate.GateBadBatch();
     }
 
     function _orderPages(bytes32 id, IGate.Batch calldata batch, Look memory look) private {

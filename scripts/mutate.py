@@ -4,7 +4,8 @@
 
 Each mutant is compiled (without optimizer: quick, and the same meaning) and meets the tests of
 tests/contracts in a process forked for it, up to the first failure. Exit status 1 if one survives
-that tests/contracts/equivalent_mutants.yaml does not name, or if that file names too much.
+that tests/contracts/equivalent_mutants.yaml does not name, or if that file names too much. All of
+them take about an hour on two cores.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,29 +31,39 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
+from build_artifacts import PARTS, SHIPPED  # noqa: E402
 from mutants import Mutant, mutants  # noqa: E402
 
 from responder.chain.events import artifact  # noqa: E402
 
 EQUIVALENT = ROOT / "tests" / "contracts" / "equivalent_mutants.yaml"
 REPORT = ROOT / "build" / "mutation.json"
-GATE = "contracts/Gate.sol"
-PATIENCE = 120  # seconds a mutant may keep the tests busy; more counts as killed
-NOT_RUN = ("test_artifacts.py", "test_gate_machine.py")  # the first looks at what ships
+PATIENCE = 300  # seconds a mutant may keep the tests busy; more counts as killed
+COMPILERS = 2  # at work at once; the tests take less time than compiling
+NOT_RUN = (  # these look at what ships, or go where chance takes them
+    "test_artifacts.py",
+    "test_gas.py",
+    "test_gate_machine.py",
+    "test_guardrails_mirror.py",
+)
+LEFT_OUT = "not each_part_fits and not each_function_is_in_one_part"  # nor these, of what ships
+
+Code = dict[str, str]  # creation code by part, hex
 
 
 class Solc:
     """A compiler that stays up: ask, do something else, then fetch the answer."""
 
-    def __init__(self, via_ir: bool = False) -> None:
+    def __init__(self) -> None:
         compiler = yaml.safe_load((ROOT / "brownie-config.yaml").read_text())["compiler"]
         self._settings = {
             "evmVersion": compiler["evm_version"],
             "optimizer": {"enabled": False},
-            "viaIR": via_ir,
+            "debug": {"debugInfo": []},
             "metadata": {"appendCBOR": False, "bytecodeHash": "none"},
             "remappings": compiler["solc"]["remappings"],
         }
+        self._parts: tuple[str, ...] = ()
         self._process = subprocess.Popen(
             [str(ROOT / "scripts" / "solc"), "--standard-json-lines"],
             stdin=subprocess.PIPE,
@@ -76,32 +87,35 @@ class Solc:
         assert self._process.stdout
         return json.loads(self._process.stdout.readline())
 
-    def ask_gate(self, changed: dict[str, str]) -> None:
-        sources = {GATE: (ROOT / GATE).read_text()} | changed
-        self.ask(sources, {GATE: {"Gate": ["evm.bytecode.object"]}})
+    def ask_parts(self, parts: Iterable[str], changed: dict[str, str]) -> None:
+        self._parts = tuple(parts)
+        sources = {SHIPPED[part]: (ROOT / SHIPPED[part]).read_text() for part in self._parts}
+        wanted = {SHIPPED[part]: {part: ["evm.bytecode.object"]} for part in self._parts}
+        self.ask(sources | changed, wanted)
 
-    def gate(self) -> str | None:
-        """Creation code, None where the sources do not compile."""
+    def parts(self) -> Code | str:
+        """Those asked for last; the compiler's words where the sources do not compile."""
         answer = self.answer()
-        if any(error["severity"] == "error" for error in answer.get("errors", [])):
-            return None
-        return "0x" + answer["contracts"][GATE]["Gate"]["evm"]["bytecode"]["object"]
+        for error in answer.get("errors", []):
+            if error["severity"] == "error":
+                return str(error["formattedMessage"])
+        made = {part: answer["contracts"][SHIPPED[part]][part] for part in self._parts}
+        return {part: "0x" + made[part]["evm"]["bytecode"]["object"] for part in self._parts}
 
     def close(self) -> None:
-        assert self._process.stdin
-        self._process.stdin.close()
-        self._process.wait()
+        self._process.communicate()
 
 
 class Suite:
-    """The contract tests, as a pytest plugin: collected once, run once here on the gate as it is,
-    then in a fork for every mutant.
+    """The contract tests, as a pytest plugin: collected once, run once here on the contracts as
+    they are, then in a fork for every mutant.
     """
 
-    def __init__(self, code: str, work: Callable[[Suite], None]) -> None:
-        """Calls `work` after the tests of the gate with this `code` have passed."""
+    def __init__(self, code: Code, work: Callable[[Suite], None]) -> None:
+        """Calls `work` after the tests have passed with this `code`."""
         self._code, self._work = code, work
         self._kills: Counter[tuple[str, str]] = Counter()  # (place or "", test)
+        self._seconds: Counter[str] = Counter()  # by test
         self._failed: str | None = None
 
     def run(self) -> None:
@@ -109,7 +123,8 @@ class Suite:
         folder = ROOT / "tests" / "contracts"
         files = [str(p) for p in sorted(folder.glob("test_*.py")) if p.name not in NOT_RUN]
         plugins = ("cacheprovider", "pytest-brownie", "terminal")
-        options = ["-o", "addopts=", "--import-mode=importlib", "-m", "not slow"]
+        options = ["-o", "addopts=", "--import-mode=importlib", "-m", "not slow", "-s"]
+        options += ["-k", LEFT_OUT]
         options += [word for name in plugins for word in ("-p", f"no:{name}")]
         status = pytest.main([*options, *files], plugins=[self])
         if self._failed or status != pytest.ExitCode.OK:
@@ -122,14 +137,15 @@ class Suite:
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._seconds[report.nodeid] += report.duration
         if report.failed:
             self._failed = report.nodeid
 
-    def first_failure(self, code: str, place: str) -> str | None:
-        """Name of a test that fails on the gate with this creation code, None where all pass.
+    def first_failure(self, code: Code, place: str) -> str | None:
+        """Name of a test that fails with this code, None where all pass.
 
-        Tests that failed for an earlier fault at this place come first. Runs apart, so that
-        nothing of it stays; a mutant that hangs fails.
+        Tests that failed for an earlier fault at this place come first, then the quick ones. Runs
+        apart, so that nothing of it stays; a mutant that hangs fails.
         """
         read, write = os.pipe()
         child = os.fork()
@@ -144,8 +160,9 @@ class Suite:
             self._kills["", answer] += 1
         return answer
 
-    def _first_failure(self, code: str, place: str) -> str | None:
-        artifact("Gate")["bytecode"] = code
+    def _first_failure(self, code: Code, place: str) -> str | None:
+        for part, bytecode in code.items():
+            artifact(part)["bytecode"] = bytecode
         items = sorted(self._items, key=lambda item: self._rank(item.nodeid, place))
         for item, following in zip(items, [*items[1:], None], strict=True):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
@@ -153,8 +170,8 @@ class Suite:
                 return self._failed
         return None
 
-    def _rank(self, test: str, place: str) -> tuple[int, int]:
-        return -self._kills[place, test], -self._kills["", test]
+    def _rank(self, test: str, place: str) -> tuple[float, ...]:
+        return -self._kills[place, test], -self._kills["", test], self._seconds[test]
 
     def _wait(self, child: int, read: int) -> str | None:
         with os.fdopen(read) as pipe:
@@ -172,45 +189,80 @@ class Result:
     killer: str | None = None
 
 
-def all_mutants(solc: Solc) -> list[Mutant]:
-    """Of every contract of the project, in a fixed order."""
-    paths = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "contracts").glob("*.sol"))
-    sources = {path: (ROOT / path).read_text() for path in paths}
-    solc.ask(sources, {"*": {"": ["ast"]}})
-    trees = solc.answer()["sources"]
-    return [m for path in paths for m in mutants(path, sources[path], trees[path]["ast"])]
+class Sources:
+    """The contracts as they are."""
 
-
-def baseline() -> tuple[Solc, str]:
-    """A compiler that takes the contracts as they are, and the gate's code."""
-    for via_ir in (False, True):  # the old code generator is ten times as quick, where it can
-        solc = Solc(via_ir)
-        solc.ask_gate({})
-        code = solc.gate()
-        if code is not None:
-            return solc, code
+    def __init__(self) -> None:
+        paths = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "contracts").glob("*.sol"))
+        self._texts = {path: (ROOT / path).read_text() for path in paths}
+        solc = Solc()
+        solc.ask(self._texts, {"*": {"": ["ast"]}})
+        told = solc.answer()["sources"]
+        self._trees = {path: told[path]["ast"] for path in paths}
         solc.close()
-    raise SystemExit("the contracts do not compile: see python scripts/build_artifacts.py")
+
+    def mutants(self) -> list[Mutant]:
+        """Of every contract of the project, in a fixed order."""
+        return [
+            m for path, text in self._texts.items() for m in mutants(path, text, self._trees[path])
+        ]
+
+    def parts_with(self, path: str) -> list[str]:
+        """Parts whose code may change with this file."""
+        return [part for part in PARTS if path in self._imported(SHIPPED[part])]
+
+    def _imported(self, path: str) -> set[str]:
+        found = {path}
+        for node in self._trees.get(path, {"nodes": []})["nodes"]:
+            if node["nodeType"] == "ImportDirective":
+                found |= self._imported(node["absolutePath"])
+        return found
 
 
-def trials(solc: Solc, chosen: list[Mutant], code: str, suite: Suite) -> Iterator[Result]:
-    """The next mutant compiles while the tests run on this one."""
-    seen = {code}
+def baseline(solc: Solc) -> Code:
+    solc.ask_parts(PARTS, {})
+    code = solc.parts()
+    if isinstance(code, str):
+        raise SystemExit(f"{code}\nMutants are compiled by solc's old code generator, for speed.")
+    return code
+
+
+def trials(sources: Sources, chosen: list[Mutant], code: Code, suite: Suite) -> Iterator[Result]:
+    """The next mutants compile while the tests run on this one."""
+    seen: set[tuple[tuple[str, str], ...]] = set()
+    compilers = [Solc() for _ in range(COMPILERS)]
+
+    def ask(position: int) -> None:
+        if position < len(chosen):
+            mutant = chosen[position]
+            parts = sources.parts_with(mutant.path)
+            compilers[position % COMPILERS].ask_parts(parts, {mutant.path: mutant.source})
+
+    for position in range(COMPILERS):
+        ask(position)
     for position, mutant in enumerate(chosen):
-        if position == 0:
-            solc.ask_gate({mutant.path: mutant.source})
-        made = solc.gate()
-        if position + 1 < len(chosen):
-            following = chosen[position + 1]
-            solc.ask_gate({following.path: following.source})
-        if made is None:
+        made = compilers[position % COMPILERS].parts()
+        ask(position + COMPILERS)
+        if isinstance(made, str):
             yield Result(mutant, "does not compile")
-        elif made in seen:
+            continue
+        key = tuple(sorted(made.items()))
+        if key in seen or all(code[part] == text for part, text in key):
             yield Result(mutant, "same code")  # as the original's or an earlier mutant's
-        else:
-            seen.add(made)
-            killer = suite.first_failure(made, mutant.place)
-            yield Result(mutant, "killed" if killer else "survived", killer)
+            continue
+        seen.add(key)
+        killer = suite.first_failure(made, mutant.place)
+        yield Result(mutant, "killed" if killer else "survived", killer)
+    for solc in compilers:
+        solc.close()
+
+
+def spread(chosen: list[Mutant], count: int, seed: int) -> list[Mutant]:
+    """So many, evenly over all contracts and their functions."""
+    if count >= len(chosen):
+        return chosen
+    start = random.Random(seed).random()
+    return [chosen[int((start + i) * len(chosen) / count)] for i in range(count)]
 
 
 def judge(results: list[Result], complete: bool) -> list[str]:
@@ -250,19 +302,28 @@ def write_report(results: list[Result], seconds: float) -> dict[str, Any]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sample", type=int, help="only so many, chosen at random")
+    parser.add_argument("--sample", type=int, help="only so many, evenly spread")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="", help="only mutants whose name has this in it")
     options = parser.parse_args()
     started = time.monotonic()
-    solc, code = baseline()
-    chosen = [m for m in all_mutants(solc) if options.only in m.name]
+    sources = Sources()
+    first = Solc()
+    code = baseline(first)
+    first.close()
+    chosen = [m for m in sources.mutants() if options.only in m.name]
     complete = options.sample is None and not options.only
     if options.sample is not None:
-        chosen = random.Random(options.seed).sample(chosen, options.sample)
+        chosen = spread(chosen, options.sample, options.seed)
     results: list[Result] = []
-    Suite(code, lambda suite: results.extend(trials(solc, chosen, code, suite))).run()
-    solc.close()
+
+    def work(suite: Suite) -> None:
+        for result in trials(sources, chosen, code, suite):
+            results.append(result)
+            if result.verdict == "survived":
+                print(f"{len(results)}/{len(chosen)} survived: {result.mutant.name}", flush=True)
+
+    Suite(code, work).run()
     complaints = judge(results, complete)
     print(json.dumps(write_report(results, time.monotonic() - started), indent=1))
     print("\n".join(complaints), file=sys.stderr)
