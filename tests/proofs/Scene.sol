@@ -5,6 +5,7 @@ import {IGate} from "contracts/interfaces/IGate.sol";
 import {IRegistry, Kind} from "contracts/interfaces/IRegistry.sol";
 import {Shared} from "contracts/Shared.sol";
 import {State} from "contracts/State.sol";
+import {Code} from "./Code.sol";
 import {vm} from "./Vm.sol";
 
 /// @notice An operator that is a contract and signs whatever it is asked about.
@@ -25,7 +26,7 @@ contract Preset is State, Shared {
 
 /// @notice A gate with three operators, of whom two have to agree; every specification starts here. The contract itself
 /// governs, without a delay.
-abstract contract Scene {
+abstract contract Scene is Code {
     uint8 internal constant AGENT = 1;
     uint8 internal constant OPERATOR = 2;
     uint8 internal constant GUARDIAN = 4;
@@ -83,16 +84,6 @@ abstract contract Scene {
         setCredential("ssh:break-glass", true);
         protect(4, 24, SAFE_V4 << 8);
         protect(6, 48, SAFE_V6 << 80);
-    }
-
-    /// @dev Of the code that symbolic.py is asked about, in the folder that the environment names.
-    function created(string memory name, bytes memory arguments) private returns (address made) {
-        string memory file = string.concat(vm.envString("CODE"), "/", name, ".sol/", name, ".json");
-        bytes memory code = bytes.concat(vm.getCode(file), arguments);
-        assembly {
-            made := create(0, add(code, 0x20), mload(code))
-        }
-        assert(made != address(0));
     }
 
     function rule() internal pure returns (IRegistry.Rule memory) {

@@ -1,9 +1,10 @@
 """Halmos over the specifications of this folder.
 
-    python tests/proofs/symbolic.py                       prove all of them
-    python tests/proofs/symbolic.py --mutants N --seed S  which of them notice which mutants
+    python tests/proofs/symbolic.py [--only TEXT]                   prove all of them
+    python tests/proofs/symbolic.py --mutant TEXT [--only TEXT]     which of them notice this fault
 
-What is proven is the bytecode that ships (profile `shipped`); mutants are compiled as is quickest.
+What is proven is the bytecode that ships. Of a fault, the parts it is in are compiled as is
+quickest; the others are those that ship.
 """
 
 from __future__ import annotations
@@ -11,9 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,23 +26,33 @@ ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
+from build_artifacts import ARTIFACTS, SHIPPED, compile_contracts  # noqa: E402
 from mutants import Mutant  # noqa: E402
-from mutate import Sources  # noqa: E402
+from mutate import Solc, Sources  # noqa: E402
 
 TOOLS = ROOT / ".venv-proofs" / "bin"
-OUT = {"default": "build/forge", "shipped": "build/forge-shipped"}  # as foundry.toml has it
+BIN = ROOT / "node_modules" / ".bin"
+PORT = {"NetworksPort": "tests/proofs/NetworksPort.sol"}
+CREATED = {**SHIPPED, **PORT}  # what specifications may ask for
 OPTIONS = (
+    "--forge-build-out=build/forge",  # as foundry.toml has it
     "--loop=40",  # the longest: all prefixes of an IPv4 network
     "--solver=z3",
     "--solver-timeout-branching=20",  # milliseconds; a path not seen to be dead is followed
     "--solver-timeout-assertion=120000",
     "--no-status",
 )
-SPECIFICATIONS = {
-    f"{path.name.removesuffix('.t.sol')}Spec": re.findall(r"function (check_\w+)", path.read_text())
-    for path in sorted(HERE.glob("*.t.sol"))
-    if path.name != "Replay.t.sol"
-}
+Code = Mapping[str, str]  # creation code by contract, hex
+
+
+def _specifications() -> dict[str, list[str]]:
+    texts = {path: path.read_text() for path in sorted(HERE.glob("*.t.sol"))}
+    found = {p: re.findall(r"function (check_\w+)", text) for p, text in texts.items()}
+    return {f"{p.name.removesuffix('.t.sol')}Spec": names for p, names in found.items() if names}
+
+
+SPECIFICATIONS = _specifications()  # names by contract
+CONTRACT_OF = {name: contract for contract, names in SPECIFICATIONS.items() for name in names}
 
 
 class Outcome(IntEnum):
@@ -64,38 +73,90 @@ class Result:
     seconds: float
 
 
-def prove(
-    names: Mapping[str, Iterable[str]], root: Path = ROOT, profile: str = "shipped"
-) -> dict[str, Result]:
-    """By specification, for these of each contract. Raises RuntimeError where a tool fails."""
-    build(root, profile)
+# ============ Code ============
+
+
+def shipped() -> Code:
+    """What is in `responder/chain/artifacts`, and the port compiled as those were."""
+    code = {name: json.loads((ARTIFACTS / f"{name}.json").read_text()) for name in SHIPPED}
+    made = compile_contracts(PORT.values())["contracts"]
+    ports = {name: made[path][name]["evm"]["bytecode"]["object"] for name, path in PORT.items()}
+    return {name: artifact["bytecode"] for name, artifact in code.items()} | ports
+
+
+def with_fault(mutant: Mutant, sources: Sources, code: Code) -> Code | None:
+    """None where it does not compile."""
+    names = [*sources.parts_with(mutant.path), *PORT]
+    wanted = {CREATED[name]: (ROOT / CREATED[name]).read_text() for name in names}
+    solc = Solc()
+    solc.ask(
+        wanted | {mutant.path: mutant.source},
+        {CREATED[name]: {name: ["evm.bytecode.object"]} for name in names},
+    )
+    answer = solc.answer()
+    solc.close()
+    if any(error["severity"] == "error" for error in answer.get("errors", [])):
+        return None
+    made = answer["contracts"]
+    return dict(code) | {
+        name: made[CREATED[name]][name]["evm"]["bytecode"]["object"] for name in names
+    }
+
+
+# ============ Halmos ============
+
+
+def build() -> None:
+    """The specifications. Raises RuntimeError where they do not compile."""
+    ran = _run([str(BIN / "forge"), "build", "--ast"], {})
+    if ran.returncode:
+        raise RuntimeError(ran.stdout + ran.stderr)
+
+
+def prove(code: Code, names: Iterable[str], *options: str) -> dict[str, Result]:
+    """By specification. Raises RuntimeError with Halmos' words where it tells of no result."""
+    found: dict[str, Result] = {}
+    with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder:
+        for name, text in code.items():
+            text = "0x" + text.removeprefix("0x")
+            (Path(folder) / f"{name}.json").write_text(json.dumps({"bytecode": {"object": text}}))
+        for contract, together in _by_contract(names).items():
+            found |= _halmos(contract, together, folder, options)
+    return found
+
+
+def prove_all(code: Code, names: Iterable[str]) -> dict[str, Result]:
+    """The same on all cores."""
+    build()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda item: _halmos(root, profile, item[0], item[1]), names.items())
+        groups = sorted(_by_contract(names).values(), key=len, reverse=True)
+        found = pool.map(lambda group: prove(code, group), groups)
         return {name: result for results in found for name, result in results.items()}
 
 
-def build(root: Path, profile: str) -> None:
-    _run(root, profile, str(ROOT / "node_modules" / ".bin" / "forge"), "build", "--ast")
+def _by_contract(names: Iterable[str]) -> dict[str, list[str]]:
+    grouped: dict[str, list[str]] = {}
+    for name in names:
+        grouped.setdefault(CONTRACT_OF[name], []).append(name)
+    return grouped
 
 
-def _halmos(root: Path, profile: str, contract: str, names: Iterable[str]) -> dict[str, Result]:
-    names = list(names)
-    with tempfile.TemporaryDirectory() as folder:
-        answer = Path(folder) / "answer.json"
-        told = _run(
-            root,
-            profile,
+def _halmos(
+    contract: str, names: list[str], code: str, options: Iterable[str]
+) -> dict[str, Result]:
+    answer = Path(code) / "answer.json"
+    ran = _run(
+        [
             str(TOOLS / "halmos"),
             f"--contract={contract}",
             f"--match-test=^({'|'.join(names)})\\(",
-            f"--forge-build-out={OUT[profile]}",
             f"--json-output={answer}",
             *OPTIONS,
-            fails=True,
-        )
-        if not answer.exists():
-            raise RuntimeError(told)
-        tests = json.loads(answer.read_text())["test_results"]
+            *options,
+        ],
+        {"CODE": os.path.relpath(code, ROOT)},
+    )
+    tests = json.loads(answer.read_text())["test_results"] if answer.exists() else {}
     results = {
         test["name"].split("(")[0]: Result(
             Outcome(test["exitcode"]), test["num_bounded_loops"] or 0, test["time"][0]
@@ -104,71 +165,42 @@ def _halmos(root: Path, profile: str, contract: str, names: Iterable[str]) -> di
         for test in found
     }
     if results.keys() != set(names):
-        raise RuntimeError(told)
+        raise RuntimeError(ran.stdout + ran.stderr)
+    answer.unlink()
     return results
 
 
-def _run(root: Path, profile: str, *command: str, fails: bool = False) -> str:
-    """All that it says; RuntimeError with that where it fails and must not."""
-    path = os.pathsep.join([str(TOOLS), str(ROOT / "node_modules" / ".bin"), os.environ["PATH"]])
-    ran = subprocess.run(
+def _run(command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(TOOLS), str(BIN), os.environ["PATH"]])
+    return subprocess.run(
         command,
-        env={**os.environ, "PATH": path, "FOUNDRY_PROFILE": profile},
+        env={**os.environ, "PATH": path, "FOUNDRY_PROFILE": "default", **environment},
         capture_output=True,
         text=True,
-        cwd=root,
+        cwd=ROOT,
     )
-    if ran.returncode and not fails:
-        raise RuntimeError(ran.stdout + ran.stderr)
-    return ran.stdout + ran.stderr
-
-
-def with_fault(project: Path, mutant: Mutant, contracts: Iterable[str]) -> Path:
-    """A project in this folder whose contracts have this fault, with the specifications of these
-    contracts.
-    """
-    for name in ("contracts", "scripts"):
-        shutil.copytree(ROOT / name, project / name)
-    (project / HERE.relative_to(ROOT)).mkdir(parents=True)
-    for name in ("Scene.sol", "Vm.sol", *(f"{c.removesuffix('Spec')}.t.sol" for c in contracts)):
-        shutil.copy(HERE / name, project / HERE.relative_to(ROOT))
-    shutil.copy(ROOT / "foundry.toml", project)
-    (project / "node_modules").symlink_to(ROOT / "node_modules")
-    (project / mutant.path).write_text(mutant.source)
-    return project
-
-
-def noticed(mutant: Mutant, names: Mapping[str, Iterable[str]]) -> dict[str, Result] | None:
-    """What becomes of these specifications with this fault; None where it does not compile."""
-    with tempfile.TemporaryDirectory() as folder:
-        project = with_fault(Path(folder), mutant, names)
-        try:
-            build(project, "default")
-        except RuntimeError:
-            return None
-        return prove(names, project, "default")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mutants", type=int, help="so many, chosen at random")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--only", default="", help="only mutants whose name has this in it")
+    parser.add_argument("--only", default="", help="only specifications whose name has this in it")
+    parser.add_argument("--mutant", help="with each fault whose name has this in it")
     options = parser.parse_args()
-    if options.mutants is None:
-        for name, result in prove(SPECIFICATIONS).items():
-            print(f"{result.outcome.name:15} {result.seconds:7.1f} s  {name}", flush=True)
+    names = [name for name in CONTRACT_OF if options.only in name]
+    code = shipped()
+    if options.mutant is None:
+        for name, result in prove_all(code, names).items():
+            print(f"{result.outcome.name:15} {result.seconds:7.1f} s  {name}")
         return 0
-    chosen = [mutant for mutant in Sources().mutants() if options.only in mutant.name]
-    count = min(options.mutants, len(chosen))
-    unseen = {name for names in SPECIFICATIONS.values() for name in names}
-    for mutant in random.Random(options.seed).sample(chosen, count):
-        results = noticed(mutant, SPECIFICATIONS)
-        seen = [n for n, r in (results or {}).items() if r.outcome is Outcome.COUNTEREXAMPLE]
-        unseen -= set(seen)
-        said = "does not compile" if results is None else ", ".join(seen) or "unnoticed"
-        print(f"{mutant.name}: {said}", flush=True)
-    print(f"noticed none of these: {', '.join(sorted(unseen)) or 'no one'}")
+    build()
+    sources = Sources()
+    for mutant in sources.mutants():
+        if options.mutant not in mutant.name:
+            continue
+        faulty = with_fault(mutant, sources, code)
+        results = prove(faulty, names, "--early-exit") if faulty else {}
+        seen = [name for name, r in results.items() if r.outcome is Outcome.COUNTEREXAMPLE]
+        print(f"{mutant.name}: {', '.join(seen) if faulty else 'does not compile'}", flush=True)
     return 0
 
 
