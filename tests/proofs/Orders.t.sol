@@ -23,7 +23,7 @@ contract OrdersSpec is Scene {
         vm.assume(takes(agent, abi.encodeCall(IGate.propose, (proposal))));
         (proposal.nonce, proposal.evidence) = (second, evidence);
         bool taken = takes(agent, abi.encodeCall(IGate.propose, (proposal)));
-        bool fresh = second > first || (second < first && first - second < 32);
+        bool fresh = second > first || (second < first && first - second < 24);
         assert(taken == (fresh && second <= type(uint32).max));
     }
 

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.28;
 
 import {IGate, Status} from "contracts/interfaces/IGate.sol";
+import {Kind} from "contracts/interfaces/IRegistry.sol";
 import {Scene} from "./Scene.sol";
 import {vm} from "./Vm.sol";
 
@@ -41,12 +42,47 @@ contract PeopleSpec is Scene {
         assert(!takes(guardian, abi.encodeCall(IGate.execute, (proposal))));
     }
 
-    function check_one_signature_is_one_approval(address caller, bytes32 r, bytes32 vs, bool twice) external {
-        IGate.CompactSignature[] memory signatures = new IGate.CompactSignature[](twice ? 2 : 1);
-        for (uint256 i = 0; i < signatures.length; ++i) {
-            signatures[i] = IGate.CompactSignature(r, vs);
-        }
+    function check_a_quorum_signs_what_it_orders(address caller, bytes32[4] memory words) external {
+        IGate.Proposal memory proposal = isolation(60, 1);
+        IGate.CompactSignature[] memory signatures = anyTwo(words);
+        bool agreed = areOfTwo(gate.approvalDigest(proposal), signatures);
+        bool taken = takes(caller, abi.encodeCall(IGate.proposeApproved, (proposal, signatures)));
+        assert(!taken || agreed);
+        assert(gate.isIsolated(WEB) == taken);
+    }
+
+    function check_a_quorum_signs_what_a_batch_orders(address caller, bytes32[4] memory words) external {
+        uint256[] memory targets = new uint256[](1);
+        targets[0] = uint256(KEY);
+        IGate.Batch memory batch = batchOf(Kind.REVOKE, 0, targets);
+        IGate.CompactSignature[] memory signatures = anyTwo(words);
+        bytes32[][] memory names = new bytes32[][](0);
+        bool agreed = areOfTwo(gate.batchApprovalDigest(batch, names), signatures);
+        bool taken = takes(caller, abi.encodeCall(IGate.orderBatch, (batch, names, signatures)));
+        assert(!taken || agreed);
+        assert(gate.isRevoked(KEY) == taken);
+    }
+
+    function check_one_signature_is_one_approval(address caller, bytes32 r, bytes32 vs) external {
+        IGate.CompactSignature[] memory signatures = anyTwo([r, vs, r, vs]);
         assert(!takes(caller, abi.encodeCall(IGate.proposeApproved, (isolation(60, 1), signatures))));
+    }
+
+    /// @notice So nothing that was signed for one chain counts on another.
+    function check_what_is_signed_is_for_one_chain(uint64 chain, uint8 which) external {
+        IGate.Proposal memory proposal = isolation(60, 1);
+        (bytes32 id, bytes32 digest) = (gate.idOf(proposal), signed(which, proposal));
+        bool same = chain == block.chainid;
+        vm.chainId(chain);
+        assert((gate.idOf(proposal) == id) == same);
+        assert((signed(which, proposal) == digest) == same);
+    }
+
+    function signed(uint8 which, IGate.Proposal memory proposal) private view returns (bytes32) {
+        if (which == 0) return gate.approvalDigest(proposal);
+        if (which == 1) return gate.rejectionDigest(proposal);
+        if (which == 2) return gate.releaseDigest(proposal);
+        return gate.resumeDigest();
     }
 
     // ============ Leases ============
@@ -57,8 +93,30 @@ contract PeopleSpec is Scene {
         assert(!taken || lease.agent == agent);
     }
 
+    function check_a_lease_is_granted_once(uint256 time) external {
+        IGate.Lease memory lease =
+            IGate.Lease(agent, MODEL, 9, 9, 9, 3, MAX_TTL, uint64(NOW + 3600), 1);
+        IGate.Signature[] memory signatures = signedBy(operators[0], operators[1]);
+        gate.grantLease(lease, signatures);
+        vm.prank(guardian);
+        gate.endLease(agent);
+        later(time);
+        assert(!takes(agent, abi.encodeCall(IGate.grantLease, (lease, signatures))));
+    }
+
+    function check_a_lease_covers_what_it_says(uint32 maxTtl, uint32 ttl, uint64 expires, uint256 time) external {
+        vm.assume(ttl > 0 && ttl <= MAX_TTL && maxTtl > 0 && expires > NOW && expires <= NOW + 1 days);
+        IGate.Lease memory lease = IGate.Lease(agent, MODEL, 0, 1, 0, 0, maxTtl, expires, 1);
+        gate.grantLease(lease, signedBy(operators[0], operators[1]));
+        later(time);
+        propose(isolation(ttl, 1));
+        assert(gate.isIsolated(WEB) == (time < expires && ttl <= maxTtl));
+        propose(proposalOf(Kind.REVOKE, KEY, ttl, 2));
+        assert(!gate.isRevoked(KEY));
+    }
+
     function check_a_lease_is_spent_once(uint32 budget, uint32 ttl) external {
-        vm.assume(budget > 0 && budget <= type(uint16).max && ttl > 0 && ttl <= MAX_TTL);
+        vm.assume(budget > 0 && budget <= 4095 && ttl > 0 && ttl <= MAX_TTL);
         grantLease(budget);
         for (uint256 i = 1; i <= 3; ++i) {
             IGate.Proposal memory proposal = isolation(ttl, i);

@@ -10,22 +10,27 @@ import {vm} from "./Vm.sol";
 contract RolesSpec is Scene {
     // ============ The agent ============
 
-    function check_only_the_agent_proposes(address caller, IGate.Proposal memory proposal) external {
-        vm.assume(caller != agent || proposal.agent != caller);
+    function check_only_the_agent_proposes(address caller, address proposer, uint32 ttl, uint256 nonce) external {
+        vm.assume(caller != agent || proposer != caller);
+        IGate.Proposal memory proposal = isolation(ttl, nonce);
+        proposal.agent = proposer;
         assert(!takes(caller, abi.encodeCall(IGate.propose, (proposal))));
-        IGate.CompactSignature[] memory signatures = new IGate.CompactSignature[](QUORUM);
-        assert(!takes(caller, abi.encodeCall(IGate.proposeApproved, (proposal, signatures))));
     }
 
-    function check_only_the_agent_proposes_batches(address caller, address proposer, uint256 target, uint32 ttl) external {
+    function check_only_the_agent_orders(address caller, address proposer, bytes32[4] memory words) external {
+        vm.assume(caller != agent || proposer != caller);
+        IGate.Proposal memory proposal = isolation(60, 1);
+        proposal.agent = proposer;
+        assert(!takes(caller, abi.encodeCall(IGate.proposeApproved, (proposal, anyTwo(words)))));
+    }
+
+    function check_only_the_agent_orders_batches(address caller, address proposer, bytes32[4] memory words) external {
         vm.assume(caller != agent || proposer != caller);
         uint256[] memory targets = new uint256[](1);
-        targets[0] = target;
-        IGate.Batch memory batch = IGate.Batch(
-            Kind.BLOCK, 0, 0, targets, ttl, MODEL, 0, uint64(block.timestamp + MAX_PENDING), proposer, 1
-        );
-        IGate.CompactSignature[] memory signatures = new IGate.CompactSignature[](QUORUM);
-        assert(!takes(caller, abi.encodeCall(IGate.orderBatch, (batch, new bytes32[][](0), signatures))));
+        targets[0] = uint256(KEY);
+        IGate.Batch memory batch = batchOf(Kind.REVOKE, 0, targets);
+        batch.agent = proposer;
+        assert(!takes(caller, abi.encodeCall(IGate.orderBatch, (batch, new bytes32[][](0), anyTwo(words)))));
     }
 
     function check_the_agent_does_nothing_else(uint32 ttl, bytes32 digest) external {

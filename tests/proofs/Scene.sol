@@ -126,6 +126,11 @@ abstract contract Scene is Code {
         return IGate.Proposal(kind, target, ttl, MODEL, 0, uint64(block.timestamp + MAX_PENDING), agent, nonce);
     }
 
+    function batchOf(Kind kind, bytes32 zone, uint256[] memory targets) internal view returns (IGate.Batch memory) {
+        uint64 deadline = uint64(block.timestamp + MAX_PENDING);
+        return IGate.Batch(kind, zone, 0, targets, 60, MODEL, 0, deadline, agent, 1);
+    }
+
     function isolation(uint32 ttl, uint256 nonce) internal view returns (IGate.Proposal memory) {
         return proposalOf(Kind.ISOLATE, WEB, ttl, nonce);
     }
@@ -165,6 +170,25 @@ abstract contract Scene is Code {
     }
 
     // ============ Asking ============
+
+    /// @return signatures any two: `r` and `vs` of one, then of the other
+    function anyTwo(bytes32[4] memory words) internal pure returns (IGate.CompactSignature[] memory signatures) {
+        signatures = new IGate.CompactSignature[](2);
+        signatures[0] = IGate.CompactSignature(words[0], words[1]);
+        signatures[1] = IGate.CompactSignature(words[2], words[3]);
+    }
+
+    /// @return whether these are of two operators over this digest
+    function areOfTwo(bytes32 digest, IGate.CompactSignature[] memory signatures) internal view returns (bool) {
+        address one = signerOf(digest, signatures[0]);
+        address other = signerOf(digest, signatures[1]);
+        return isOperator(one) && isOperator(other) && one != other;
+    }
+
+    function signerOf(bytes32 digest, IGate.CompactSignature memory signature) private pure returns (address) {
+        uint256 vs = uint256(signature.vs);
+        return ecrecover(digest, uint8(27 + (vs >> 255)), signature.r, bytes32(vs & (type(uint256).max >> 1)));
+    }
 
     /// @return whether the gate takes this call from `caller`
     function takes(address caller, bytes memory data) internal returns (bool) {

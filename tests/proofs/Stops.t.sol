@@ -119,12 +119,40 @@ contract StopsSpec is Scene {
 
     function check_nothing_protected_is_ordered(uint32 ttl, uint64 deadline, uint256 nonce, bool asset) external {
         grantLease(1);
-        IGate.Proposal memory proposal = asset
-            ? IGate.Proposal(Kind.ISOLATE, GATEWAY, ttl, MODEL, 0, deadline, agent, nonce)
-            : IGate.Proposal(Kind.REVOKE, SAFE_KEY, ttl, MODEL, 0, deadline, agent, nonce);
+        IGate.Proposal memory proposal = asset ? isolation(ttl, nonce) : proposalOf(Kind.REVOKE, SAFE_KEY, ttl, nonce);
+        if (asset) proposal.target = GATEWAY;
+        proposal.deadline = deadline;
         assert(!takes(agent, abi.encodeCall(IGate.propose, (proposal))));
-        IGate.CompactSignature[] memory signatures = new IGate.CompactSignature[](QUORUM);
-        assert(!takes(agent, abi.encodeCall(IGate.proposeApproved, (proposal, signatures))));
+    }
+
+    function check_nothing_protected_is_signed(bytes32[4] memory words, bool asset) external {
+        IGate.Proposal memory proposal = proposalOf(Kind.REVOKE, SAFE_KEY, 60, 1);
+        if (asset) (proposal.kind, proposal.target) = (Kind.ISOLATE, GATEWAY);
+        assert(!takes(agent, abi.encodeCall(IGate.proposeApproved, (proposal, anyTwo(words)))));
+    }
+
+    function check_nothing_protected_is_in_a_batch(bytes32[4] memory words, bool asset) external {
+        uint256[] memory targets = new uint256[](1);
+        targets[0] = asset ? 7 : uint256(SAFE_KEY); // all of the page, the gateway among them
+        IGate.Batch memory batch = asset
+            ? batchOf(Kind.ISOLATE, keccak256("dmz"), targets)
+            : batchOf(Kind.REVOKE, 0, targets);
+        bytes32[][] memory names = asset ? page() : new bytes32[][](0);
+        assert(!takes(agent, abi.encodeCall(IGate.orderBatch, (batch, names, anyTwo(words)))));
+    }
+
+    /// @dev Its names are known, and told as of a batch over all of it: their hash, and the root of the tree over them.
+    function page() private returns (bytes32[][] memory names) {
+        bytes32[] memory keys = new bytes32[](3);
+        (keys[0], keys[1], keys[2]) = (WEB, MAIL, GATEWAY);
+        gate.sealPage(keccak256("dmz"), 0, 0, keys);
+        bytes32 flat = keccak256(abi.encodePacked(keys));
+        names = new bytes32[][](1);
+        names[0] = new bytes32[](2);
+        (names[0][0], names[0][1]) = (flat, flat);
+        for (uint256 width = 8; width < 128; width *= 2) {
+            names[0][1] = keccak256(abi.encode(names[0][1], bytes32(0)));
+        }
     }
 
     function check_what_is_protected_meanwhile_never_executes(address caller) external {
