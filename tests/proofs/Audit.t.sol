@@ -28,10 +28,11 @@ contract AuditSpec is Scene {
         assert(gate.auditHead() == (taken ? head : before));
     }
 
-    function check_a_rule_is_chained(uint8 criticality, IRegistry.Rule memory rule_) external {
+    function check_a_rule_is_chained(address caller, uint8 quorum, uint16 live) external {
+        IRegistry.Rule memory rule_ = IRegistry.Rule(true, true, quorum, 0, 0, MAX_TTL, 50, live);
         bytes32 before = gate.auditHead();
-        bytes32 head = next(IRegistry.RuleSet.selector, bytes32(uint256(Kind.REVOKE)), abi.encode(criticality, rule_));
-        bool taken = takes(address(this), abi.encodeCall(IRegistry.setRule, (Kind.REVOKE, criticality, rule_)));
+        bytes32 head = next(IRegistry.RuleSet.selector, bytes32(uint256(Kind.REVOKE)), abi.encode(0, rule_));
+        bool taken = takes(caller, abi.encodeCall(IRegistry.setRule, (Kind.REVOKE, 0, rule_)));
         assert(gate.auditHead() == (taken ? head : before));
     }
 

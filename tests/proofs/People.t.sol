@@ -68,20 +68,22 @@ contract PeopleSpec is Scene {
         assert(!takes(caller, abi.encodeCall(IGate.proposeApproved, (isolation(60, 1), signatures))));
     }
 
-    /// @notice So nothing that was signed for one chain counts on another.
-    function check_what_is_signed_is_for_one_chain(uint64 chain, uint8 which) external {
+    /// @notice What was signed for one decision on one chain counts for no other decision and on no other chain.
+    function check_what_is_signed_means_one_thing(uint64[2] memory chains, uint8[2] memory decisions) external {
+        vm.assume(decisions[0] < 4 && decisions[1] < 4);
         IGate.Proposal memory proposal = isolation(60, 1);
-        (bytes32 id, bytes32 digest) = (gate.idOf(proposal), signed(which, proposal));
-        bool same = chain == block.chainid;
-        vm.chainId(chain);
+        vm.chainId(chains[0]);
+        (bytes32 id, bytes32 digest) = (gate.idOf(proposal), signed(decisions[0], proposal));
+        vm.chainId(chains[1]);
+        bool same = chains[0] == chains[1];
         assert((gate.idOf(proposal) == id) == same);
-        assert((signed(which, proposal) == digest) == same);
+        assert((signed(decisions[1], proposal) == digest) == (same && decisions[0] == decisions[1]));
     }
 
-    function signed(uint8 which, IGate.Proposal memory proposal) private view returns (bytes32) {
-        if (which == 0) return gate.approvalDigest(proposal);
-        if (which == 1) return gate.rejectionDigest(proposal);
-        if (which == 2) return gate.releaseDigest(proposal);
+    function signed(uint8 decision, IGate.Proposal memory proposal) private view returns (bytes32) {
+        if (decision == 0) return gate.approvalDigest(proposal);
+        if (decision == 1) return gate.rejectionDigest(proposal);
+        if (decision == 2) return gate.releaseDigest(proposal);
         return gate.resumeDigest();
     }
 
