@@ -8,6 +8,8 @@ import {vm} from "./Vm.sol";
 
 /// @notice No order without people's signatures, whoever calls and whatever is given.
 contract PeopleSpec is Scene {
+    IGate.Proposal private asked;
+
     // ============ Approvals ============
 
     function check_no_order_without_a_quorum(address caller, bool[3] memory votes, bool[3] memory revoked) external {
@@ -68,22 +70,33 @@ contract PeopleSpec is Scene {
         assert(!takes(caller, abi.encodeCall(IGate.proposeApproved, (isolation(60, 1), signatures))));
     }
 
-    /// @notice What was signed for one decision on one chain counts for no other decision and on no other chain.
-    function check_what_is_signed_means_one_thing(uint64[2] memory chains, uint8[2] memory decisions) external {
+    /// @notice What was signed for one decision on one proposal and one chain counts for no other.
+    function check_what_is_signed_means_one_thing(
+        uint64[2] memory chains,
+        uint64[2] memory deadlines,
+        uint8[2] memory decisions
+    ) external {
         vm.assume(decisions[0] < 4 && decisions[1] < 4);
-        IGate.Proposal memory proposal = isolation(60, 1);
-        vm.chainId(chains[0]);
-        (bytes32 id, bytes32 digest) = (gate.idOf(proposal), signed(decisions[0], proposal));
-        vm.chainId(chains[1]);
-        bool same = chains[0] == chains[1];
-        assert((gate.idOf(proposal) == id) == same);
-        assert((signed(decisions[1], proposal) == digest) == (same && decisions[0] == decisions[1]));
+        bytes32 id = idOn(chains[0], deadlines[0]);
+        bytes32 digest = signed(decisions[0]);
+        bool same = chains[0] == chains[1] && deadlines[0] == deadlines[1];
+        assert((idOn(chains[1], deadlines[1]) == id) == same);
+        bool equal = signed(decisions[1]) == digest;
+        if (decisions[0] != 3) assert(equal == (same && decisions[0] == decisions[1]));
+        else assert(equal == (chains[0] == chains[1] && decisions[1] == 3)); // to resume is about no proposal
     }
 
-    function signed(uint8 decision, IGate.Proposal memory proposal) private view returns (bytes32) {
-        if (decision == 0) return gate.approvalDigest(proposal);
-        if (decision == 1) return gate.rejectionDigest(proposal);
-        if (decision == 2) return gate.releaseDigest(proposal);
+    function idOn(uint64 chain, uint64 deadline) private returns (bytes32) {
+        vm.chainId(chain);
+        asked = isolation(60, 1);
+        asked.deadline = deadline;
+        return gate.idOf(asked);
+    }
+
+    function signed(uint8 decision) private view returns (bytes32) {
+        if (decision == 0) return gate.approvalDigest(asked);
+        if (decision == 1) return gate.rejectionDigest(asked);
+        if (decision == 2) return gate.releaseDigest(asked);
         return gate.resumeDigest();
     }
 
