@@ -102,14 +102,12 @@ contract RolesSpec is Scene {
         assert(!takes(caller, abi.encodeCall(IRegistry.setEnforcerScope, (account, roles, "dmz"))));
     }
 
-    function check_only_governance_changes_rules(
-        address caller,
-        uint8 criticality,
-        IRegistry.Rule memory rule_,
-        IRegistry.Limits memory limits
-    ) external {
+    function check_only_governance_changes_rules(address caller, uint8 quorum, uint24 window) external {
         vm.assume(caller != address(this));
-        assert(!takes(caller, abi.encodeCall(IRegistry.setRule, (Kind.ISOLATE, criticality, rule_))));
+        IRegistry.Rule memory rule_ = rule();
+        rule_.quorum = quorum;
+        assert(!takes(caller, abi.encodeCall(IRegistry.setRule, (Kind.ISOLATE, 0, rule_))));
+        IRegistry.Limits memory limits = IRegistry.Limits(window, MAX_PENDING, 1 days, 120, QUORUM, QUORUM, QUORUM);
         assert(!takes(caller, abi.encodeCall(IRegistry.setLimits, (limits))));
     }
 

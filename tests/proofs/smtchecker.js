@@ -7,11 +7,11 @@ const fs = require("fs");
 const compiler = require("solc");
 
 const [z3, file] = process.argv.slice(2);
-const OPTIONS = ["-smt2", "-in", "-T:60", "-memory:4000"]; // seconds, megabytes
-const TUNING = ["rewriter.pull_cheap_ite=true", "fp.spacer.q3.use_qgen=true", "fp.spacer.mbqi=false", "fp.spacer.ground_pobs=false"];
+// Seconds and megabytes. Spacer finds no invariant where all is inlined into one rule first.
+const OPTIONS = ["-smt2", "-in", "-T:200", "-memory:4000", "fp.xform.inline_eager=false"];
 
 function smtSolver(query) {
-  const ran = spawnSync(z3, [...OPTIONS, ...TUNING], { input: query, encoding: "utf8", maxBuffer: 1 << 28 });
+  const ran = spawnSync(z3, OPTIONS, { input: query, encoding: "utf8", maxBuffer: 1 << 28 });
   return ran.error ? { error: String(ran.error) } : { contents: ran.stdout };
 }
 

@@ -159,7 +159,7 @@ def _halmos(
     tests = json.loads(answer.read_text())["test_results"] if answer.exists() else {}
     results = {
         test["name"].split("(")[0]: Result(
-            Outcome(test["exitcode"]), test["num_bounded_loops"] or 0, test["time"][0]
+            Outcome(test["exitcode"]), test["num_bounded_loops"] or 0, (test["time"] or [0.0])[0]
         )
         for found in tests.values()
         for test in found

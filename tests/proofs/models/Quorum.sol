@@ -1,54 +1,74 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.28;
 
-/// @notice One proposal, any number of operators who come and go, and two of whom it is asked whether they alone agreed.
+/// @notice One proposal and any number of operators who come and go, vote and withdraw: what executes has the votes of as many
+/// different operators of now as the rule of now asks for. One operator is looked at, the others are numbers.
 contract Quorum {
-    address private immutable one;
-    mapping(address => bool) private isOperator;
-    mapping(address => bool) private voted;
-    uint256 private approvals; // of current operators
+    uint256 private quorum = 1;
+    uint256 private votes; // what the gate counts: seats that are in both sets
     bool private executed;
-    bool private oneApproved;
-    uint256 private othersApproved;
 
-    constructor(address one_) {
-        one = one_;
+    bool private oneIsOperator;
+    bool private oneVoted;
+    bool private oneWithdrew;
+    uint256 private othersWithVote; // operators now
+    uint256 private othersGone; // with a vote, no operators now
+
+    function setQuorum(uint256 quorum_) external {
+        require(quorum_ != 0);
+        quorum = quorum_;
     }
 
-    function setOperator(address account, bool is_) external {
-        require(isOperator[account] != is_);
-        isOperator[account] = is_;
-        if (!voted[account]) return;
-        if (is_) count(account);
-        else uncount(account);
+    function setOne(bool isOperator) external {
+        require(isOperator != oneIsOperator);
+        oneIsOperator = isOperator;
+        if (!oneVoted) return;
+        if (isOperator) votes += 1;
+        else votes -= 1;
     }
 
-    function approve() external {
-        require(!executed && isOperator[msg.sender] && !voted[msg.sender]);
-        voted[msg.sender] = true;
-        count(msg.sender);
+    function approveAsOne() external {
+        require(!executed && oneIsOperator && !oneVoted && !oneWithdrew);
+        oneVoted = true;
+        votes += 1;
+    }
+
+    function withdrawAsOne() external {
+        require(!executed && oneIsOperator && !oneWithdrew);
+        if (oneVoted) votes -= 1;
+        (oneVoted, oneWithdrew) = (false, true);
+    }
+
+    function approveAsAnother() external {
+        require(!executed);
+        othersWithVote += 1;
+        votes += 1;
+    }
+
+    function withdrawAsAnother() external {
+        require(!executed && othersWithVote > 0);
+        othersWithVote -= 1;
+        votes -= 1;
+    }
+
+    function revokeAnother() external {
+        require(othersWithVote > 0);
+        othersWithVote -= 1;
+        othersGone += 1;
+        votes -= 1;
+    }
+
+    function restoreAnother() external {
+        require(othersGone > 0);
+        othersGone -= 1;
+        othersWithVote += 1;
+        votes += 1;
     }
 
     function execute() external {
-        require(!executed && approvals >= 2);
+        require(!executed && votes >= quorum);
         executed = true;
-        assert(othersApproved >= 1);
-    }
-
-    function count(address account) private {
-        approvals += 1;
-        if (account == one) oneApproved = true;
-        else othersApproved += 1;
-    }
-
-    function uncount(address account) private {
-        require(approvals > 0);
-        approvals -= 1;
-        if (account == one) oneApproved = false;
-        else othersApproved -= 1;
-    }
-
-    function no_one_counts_twice() external view {
-        assert(approvals == othersApproved + (oneApproved ? 1 : 0));
+        // So no one is enough alone where two are asked for.
+        assert(othersWithVote + (oneIsOperator && oneVoted ? 1 : 0) >= quorum);
     }
 }
