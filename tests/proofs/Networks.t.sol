@@ -27,8 +27,14 @@ contract NetworksSpec is Code {
         return family(network) == 4 ? 32 : 128;
     }
 
-    function first(bytes32 network) private pure returns (uint256) {
+    function host(bytes32 network) private pure returns (uint256) {
         return uint128(uint256(network));
+    }
+
+    /// @dev Of the addresses that begin as this one does.
+    function first(bytes32 network) private pure returns (uint256) {
+        uint256 free = width(network) - prefixOf(network);
+        return (host(network) >> free) << free;
     }
 
     function last(bytes32 network) private pure returns (uint256) {
@@ -46,12 +52,10 @@ contract NetworksSpec is Code {
     // ============ Keys ============
 
     function check_a_key_is_an_interval(bytes32 network) external view {
-        uint256 prefix = prefixOf(network);
-        bool proper = (family(network) == 4 || family(network) == 6) && prefix <= width(network)
-            && first(network) >> width(network) == 0;
-        uint256 free = width(network) - prefix;
-        bool aligned = proper && (first(network) >> free) << free == first(network);
-        bool mapped = family(network) == 6 && prefix >= 96 && first(network) >> 32 == 0xffff;
+        bool proper = (family(network) == 4 || family(network) == 6) && prefixOf(network) <= width(network)
+            && host(network) >> width(network) == 0;
+        bool aligned = proper && first(network) == host(network);
+        bool mapped = family(network) == 6 && prefixOf(network) >= 96 && host(network) >> 32 == 0xffff;
         assert(port.isCanonical(network) == (aligned && !mapped));
     }
 

@@ -73,23 +73,23 @@ contract PeopleSpec is Scene {
     /// @notice What was signed for one decision on one proposal and one chain counts for no other.
     function check_what_is_signed_means_one_thing(
         uint64[2] memory chains,
-        uint64[2] memory deadlines,
+        uint64[2] memory nonces,
         uint8[2] memory decisions
     ) external {
         vm.assume(decisions[0] < 4 && decisions[1] < 4);
-        bytes32 id = idOn(chains[0], deadlines[0]);
+        bytes32 id = idOn(chains[0], nonces[0]);
         bytes32 digest = signed(decisions[0]);
-        bool same = chains[0] == chains[1] && deadlines[0] == deadlines[1];
-        assert((idOn(chains[1], deadlines[1]) == id) == same);
+        bool same = chains[0] == chains[1] && nonces[0] == nonces[1];
+        assert((idOn(chains[1], nonces[1]) == id) == same);
         bool equal = signed(decisions[1]) == digest;
         if (decisions[0] != 3) assert(equal == (same && decisions[0] == decisions[1]));
         else assert(equal == (chains[0] == chains[1] && decisions[1] == 3)); // to resume is about no proposal
     }
 
-    function idOn(uint64 chain, uint64 deadline) private returns (bytes32) {
+    function idOn(uint64 chain, uint64 nonce) private returns (bytes32) {
         vm.chainId(chain);
         asked = isolation(60, 1);
-        asked.deadline = deadline;
+        asked.nonce = nonce;
         return gate.idOf(asked);
     }
 

@@ -23,9 +23,8 @@ SETTINGS = {
 PROVEN, VIOLATED = "9576", "6328"  # solc's codes
 FAULTS = (  # model, what a fault changes, what it becomes
     ("Counted", "require(counted < limit);", "require(live < limit);"),
-    ("Counted", "counted -= 1;", ""),
+    ("Counted", "live -= 1;\n        counted -= 1;", "counted -= 1;"),
     ("Lease", "left -= 1;", ""),
-    ("Lease", "require(time >= expires && expires_ > time);\n        (left,", "(left,"),
     ("Once", "last - nonce < KEPT", "last - nonce <= KEPT"),
     ("Quorum", "else votes -= 1;", ""),
     ("Window", "(kept, used) = (number, count);", "used = count;"),
