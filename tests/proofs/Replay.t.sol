@@ -43,9 +43,15 @@ contract Replay {
         uint256 start = vm.snapshotState();
         for (uint256 line = 1; line <= lines; ++line) {
             (bool ends, What what, uint256 number) = this.next(file, line);
-            if (ends) vm.revertToState(start);
-            else if (what == What.SNAPSHOT) snapshots[number] = vm.snapshotState();
-            else if (what == What.REVERT) vm.revertToState(snapshots[number]);
+            if (ends) {
+                vm.revertToState(start);
+                vm.deleteStateSnapshots();
+                start = vm.snapshotState();
+            } else if (what == What.SNAPSHOT) {
+                snapshots[number] = vm.snapshotState();
+            } else if (what == What.REVERT) {
+                vm.revertToStateAndDelete(snapshots[number]);
+            }
         }
     }
 
