@@ -67,10 +67,9 @@ library Networks {
     /// @notice The same of an IPv4 network and one that is shortened.
     function overlapShort(bytes32 one, uint256 short) internal pure returns (bool) {
         unchecked {
-            uint256 a = prefixOf(one);
-            uint256 b = (short >> 32) - 1;
-            uint256 prefix = a < b ? a : b;
-            return uint32(uint256(one) ^ short) >> (32 - prefix) == 0;
+            // Without the host bits of either nothing is left: cheaper than to find the shorter prefix.
+            uint256 difference = uint32(uint256(one) ^ short);
+            return (difference >> (32 - prefixOf(one))) * (difference >> (33 - (short >> 32))) == 0;
         }
     }
 
@@ -131,8 +130,12 @@ library Networks {
         // In scratch space.
         assembly ("memory-safe") {
             mstore(0, text)
-            let length := 9
-            for {} shr(mul(8, length), text) {} { length := add(length, 1) }
+            let more := shr(72, text) // 0 to 9 bytes
+            let bits := shl(6, gt(more, 0xffffffffffffffff))
+            bits := or(bits, shl(5, gt(shr(bits, more), 0xffffffff)))
+            bits := or(bits, shl(4, gt(shr(bits, more), 0xffff)))
+            bits := or(bits, shl(3, gt(shr(bits, more), 0xff)))
+            let length := add(9, add(shr(3, bits), gt(shr(bits, more), 0)))
             hash := keccak256(sub(32, length), length)
         }
     }
