@@ -99,7 +99,8 @@ abstract contract Batches is Orders {
             unchecked {
                 if (!target.has(COUNTED)) ++live;
             }
-            uint256 until = target.until() > end ? target.until() : end;
+            uint256 until = target.until();
+            if (until < end) until = end;
             orders[key] = target.without(RECEIPTED | MISSED).with(COUNTED).withOrder(until, id);
         }
         if (kind == Kind.BLOCK && criticality != 0) _noteLengths(targets);

@@ -36,15 +36,17 @@ library Networks {
 
     /// @notice One network has one key: host bits zero, and IPv4 never written as IPv4-mapped IPv6.
     function isCanonical(bytes32 network) internal pure returns (bool) {
-        uint256 version = family(network);
-        if (version != IPV4 && version != IPV6) return false;
-        uint256 bits = version == IPV4 ? 32 : 128;
+        if (isV4(network)) return _isCanonical(network, 32);
+        bool mapped = prefixOf(network) >= 96 && uint128(uint256(network)) >> 32 == V6_MAPPED;
+        return family(network) == IPV6 && !mapped && _isCanonical(network, 128);
+    }
+
+    /// @param bits of an address
+    function _isCanonical(bytes32 network, uint256 bits) private pure returns (bool) {
         uint256 prefix = prefixOf(network);
         uint256 host = uint128(uint256(network));
-        if (prefix > bits || host >> bits != 0) return false;
-        if (version == IPV6 && prefix >= 96 && host >> 32 == V6_MAPPED) return false;
         unchecked {
-            return host & ((1 << (bits - prefix)) - 1) == 0;
+            return prefix <= bits && host >> bits == 0 && host & ((1 << (bits - prefix)) - 1) == 0;
         }
     }
 
