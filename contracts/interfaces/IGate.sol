@@ -64,7 +64,7 @@ interface IGate is IRegistry {
         bytes32 evidence; // SHA-256 of the canonical evidence bundle
         uint64 deadline; // Unix seconds; approvals and execution end here
         address agent;
-        uint256 nonce; // used once by this agent; in any order, while fewer than 32 beyond it are used
+        uint256 nonce; // used once by this agent; in any order, while fewer than 24 beyond it are used
     }
 
     /// @notice Many actions of one kind and criticality, under one signature that lists them.

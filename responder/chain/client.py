@@ -302,6 +302,7 @@ class GateClient:
             try:
                 nonce = self._nonce(sender)
                 tx: TxParams = call.build_transaction({"from": sender, "nonce": nonce})
+                tx["gas"] += tx["gas"] // 4  # it may cost more at the time when it is mined
                 signed = self._account.sign_transaction(tx)  # type: ignore[arg-type]
                 sent = self._w3.eth.send_raw_transaction(signed.raw_transaction)
                 receipt = self._w3.eth.wait_for_transaction_receipt(
