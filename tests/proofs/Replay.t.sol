@@ -36,6 +36,7 @@ contract Replay {
 
     error Differs(uint256 line, bool succeeded, bytes answer);
 
+    /// @dev Keeps no snapshot longer than it is of use: each holds all that was done until then.
     function test_replay() external {
         string memory file = vm.envString("RECORDED");
         uint256 lines = vm.envUint("LINES");
