@@ -114,10 +114,9 @@ abstract contract Guardrails is State {
         if (pool != 0) ++_pools[pool].isolated;
     }
 
-    /// @dev The target's order counts no more.
+    /// @dev The target's order, which counts, does so no more.
     function _uncount(Kind kind, bytes32 key) internal {
         Look memory look = _look(kind, key);
-        if (!look.target.has(COUNTED)) return;
         _targets[uint8(kind)][key] = look.target.without(COUNTED);
         _cells[_cellNumber(kind, look.criticality)] = look.cell.withLive(look.cell.live() - 1);
         if (kind != Kind.ISOLATE) return;

@@ -57,9 +57,8 @@ library Networks {
         return bytes32((family(network) << 136) | (prefix << 128) | ((host >> (bits - prefix)) << (bits - prefix)));
     }
 
-    /// @notice Whether two canonical networks share an address.
+    /// @notice Whether two canonical networks of one family share an address.
     function overlap(bytes32 one, bytes32 other) internal pure returns (bool) {
-        if (family(one) != family(other)) return false;
         uint256 a = prefixOf(one);
         uint256 b = prefixOf(other);
         uint256 prefix = a < b ? a : b;

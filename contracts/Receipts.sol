@@ -99,8 +99,7 @@ abstract contract Receipts is BatchDecisions {
     /// @return page on which the batch was the last
     function _requirePage(bytes32 id, IGate.Batch calldata batch, uint256 i) private view returns (Page storage page) {
         page = _page(_zoneNumbers[batch.zone], batch.criticality, batch.targets[i]);
-        bool last = batch.kind == Kind.ISOLATE && page.batch != 0 && page.batch == uint80(bytes10(id));
-        if (!last) revert IGate.GateWrongStatus(id, Status.SUPERSEDED);
+        if (page.batch != uint80(bytes10(id))) revert IGate.GateWrongStatus(id, Status.SUPERSEDED);
     }
 
     function _checkProof(IGate.Receipt calldata receipt, bytes32 root, bytes32[] calldata proof) private view {

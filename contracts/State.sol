@@ -222,13 +222,13 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
     }
 
     function _isProtectedV4(bytes32 network) private view returns (bool) {
-        for (uint256 i = 0; i < _protectedV4.length; ++i) {
+        for (uint256 i = 0;; ++i) {
             uint256 word = _protectedV4[i];
             for (uint256 rest = word; rest != 0; rest >>= SHORT) {
                 if (Networks.overlapShort(network, uint40(rest))) return true;
             }
+            // The list ends within the last word: it holds 64 of 66.
             if (word >> (SHORT * (SIX - 1)) == 0) return false;
         }
-        return false;
     }
 }
