@@ -39,7 +39,7 @@ OPTIONS = (
     "--loop=40",  # the longest: all prefixes of an IPv4 network
     "--solver=z3",
     "--solver-timeout-branching=20",  # milliseconds; a path not seen to be dead is followed
-    "--solver-timeout-assertion=120000",
+    "--solver-timeout-assertion=300000",
     "--no-status",
 )
 Code = Mapping[str, str]  # creation code by contract, hex
