@@ -6,12 +6,13 @@ Faults are made from solc's syntax trees, so each one is a change of meaning at 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-__all__ = ["Mutant", "mutants"]
+__all__ = ["Mutant", "entrances", "mutants", "selectors_in"]
 
 Node = dict[str, Any]
 Change = tuple[int, int, str]  # from byte, to byte, what comes in between
@@ -86,14 +87,61 @@ def mutants(path: str, source: str, tree: Node) -> Iterator[Mutant]:
     text = source.encode()
     constants, members = _neighbours(tree)
     make = _Changes(text, constants, members)
-    for contract in tree["nodes"]:
-        if contract["nodeType"] != "ContractDefinition" or contract["contractKind"] == "interface":
-            continue
-        for part in contract["nodes"]:
-            name = part.get("name") or part.get("kind") or part["nodeType"]
-            for node in _walk(part):
-                for change in make.of(node):
-                    yield _mutant(path, text, f"{contract['name']}.{name}", change)
+    for name, part in _parts(tree, path.rpartition("/")[2].removesuffix(".sol")):
+        for node in _walk(part):
+            for change in make.of(node):
+                yield _mutant(path, text, name, change)
+
+
+def entrances(trees: list[Node]) -> dict[str, set[bytes] | None]:
+    """By name of a function, modifier or variable: selectors of the functions that may come there.
+
+    None where every transaction does. Goes by names alone, and so finds rather too many.
+    """
+    uses: defaultdict[str, set[str]] = defaultdict(set)
+    selectors: defaultdict[str, set[bytes]] = defaultdict(set)
+    for tree in trees:
+        for place, part in _parts(tree, ""):
+            name = place.partition(".")[2]
+            uses[name] |= {n.get("memberName") or n.get("name") or "" for n in _walk(part)} - {name}
+            selectors[name] |= _selector(part)
+    found: dict[str, set[bytes] | None] = {name: set() for name in uses}
+    for name in uses:
+        always = name in ("constructor", "fallback", "receive")
+        for reached in _closure(name, uses):
+            if reached in found:
+                sofar = found[reached]
+                found[reached] = None if always or sofar is None else sofar | selectors[name]
+    return found
+
+
+def selectors_in(tree: Node) -> set[bytes]:
+    """Those of the functions of one file."""
+    return {selector for _, part in _parts(tree, "") for selector in _selector(part)}
+
+
+def _selector(part: Node) -> set[bytes]:
+    return {bytes.fromhex(part["functionSelector"])} if "functionSelector" in part else set()
+
+
+def _closure(name: str, uses: dict[str, set[str]]) -> set[str]:
+    found, left = {name}, [name]
+    while left:
+        for used in uses.get(left.pop(), set()) - found:
+            found.add(used)
+            left.append(used)
+    return found
+
+
+def _parts(tree: Node, stem: str) -> Iterator[tuple[str, Node]]:
+    """What can be changed in a file, with its name: Contract.function, or File.function."""
+    for node in tree["nodes"]:
+        if node["nodeType"] == "FunctionDefinition":
+            yield f"{stem}.{node['name']}", node
+        elif node["nodeType"] == "ContractDefinition" and node["contractKind"] != "interface":
+            for part in node["nodes"]:
+                name = part.get("name") or part.get("kind") or part["nodeType"]
+                yield f"{node['name']}.{name}", part
 
 
 def _mutant(path: str, text: bytes, place: str, change: Change) -> Mutant:
