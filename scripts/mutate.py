@@ -91,7 +91,8 @@ class Solc:
 
     def answer(self) -> dict[str, Any]:
         assert self._process.stdout
-        return json.loads(self._process.stdout.readline())
+        told: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return told
 
     def ask_parts(self, parts: Iterable[str], changed: dict[str, str]) -> None:
         self._parts = tuple(parts)
@@ -127,7 +128,7 @@ class Suite:
         self._called: defaultdict[str, set[bytes]] = defaultdict(set)  # by test; "": fixtures
         self._current = ""
         self._kills: Counter[tuple[str, str]] = Counter()  # (place or "", test)
-        self._seconds: Counter[str] = Counter()  # by test
+        self._seconds: defaultdict[str, float] = defaultdict(float)  # by test
         self._failed: str | None = None
 
     def run(self) -> None:
@@ -135,16 +136,8 @@ class Suite:
         folder = ROOT / "tests" / "contracts"
         files = [str(p) for p in sorted(folder.glob("test_*.py")) if p.name not in NOT_RUN]
         plugins = ("cacheprovider", "pytest-brownie", "terminal")
-        options = [
-            "-o",
-            "addopts=",
-            "--import-mode=importlib",
-            "--tb=native",
-            "-m",
-            "not slow",
-            "-s",
-        ]
-        options += ["--tb=native", "-k", LEFT_OUT]
+        options = ["-o", "addopts=", "--import-mode=importlib", "-m", "not slow", "-s"]
+        options += ["-k", LEFT_OUT]
         options += [word for name in plugins for word in ("-p", f"no:{name}")]
         status = pytest.main([*options, *files], plugins=[self])
         if self._failed or status != pytest.ExitCode.OK:
@@ -152,6 +145,7 @@ class Suite:
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         self._items = session.items
+        session.config.option.tbstyle = "native"  # quickly made
         with pytest.MonkeyPatch.context() as patch:
             self._note_calls(patch)
             failed = self._first_failure(self._code, self._items)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from calls import BY_ANYONE, BY_ROLE, BY_SIGNATURE, GOVERNED, HOLDER
 from eth_account.signers.local import LocalAccount
@@ -85,6 +88,25 @@ def test_governance_is_for_the_governor(many: Gate, function: str, name: str) ->
     with refused("AccessManagedUnauthorized", caller.address):
         many.send(function, *GOVERNED[function], sender=caller)
     assert many.evm.state() == before
+
+
+@pytest.mark.parametrize("function", [*BY_ROLE, "reportMissing", "reportMissingBatch"])
+def test_a_contract_may_hold_any_role(
+    many: Gate, wallet_artifact: dict[str, Any], function: str
+) -> None:
+    """And whoever has it make the call is no one to the gate."""
+    caller = many.people.stranger.address
+    wallet = many.evm.deploy(wallet_artifact, caller, sender=caller)
+    role, arguments = BY_ROLE.get(function) or (0, BY_ANYONE[function])
+    many.govern("setRoles", wallet.address, role, 0)
+    many.govern("setEnforcerScope", wallet.address, 7, "")
+    if role == AGENT:
+        many.people = replace(many.people, agent=wallet)  # whose address alone is asked for
+    data = many.contract.data(function, *arguments(many))
+    wallet.send("pass", many.contract.address, data, sender=caller)
+    told = b"".join(b"".join(topics) + data for _, topics, data in many.evm.logs)
+    assert bytes.fromhex(wallet.address[2:]) in told
+    assert bytes.fromhex(caller[2:]) not in told
 
 
 def test_the_tables_above_name_every_function_that_changes_something(gate: Gate) -> None:

@@ -61,6 +61,13 @@ def test_an_incomplete_rule_is_refused(gate: Gate, change: dict[str, Any]) -> No
         gate.govern("setRule", 2, 2, tuple(rule.values()))
 
 
+def test_there_are_four_criticalities(gate: Gate) -> None:
+    with refused("RegistryBadCriticality", 4):
+        gate.view("ruleOf", 0, 4)
+    with refused("RegistryBadCriticality", 4):
+        gate.govern("setRule", 0, 4, RULES[Kind.BLOCK, 0])
+
+
 def test_a_new_rule_keeps_what_counts(gate: Gate) -> None:
     gate.order(Kind.BLOCK, "203.0.113.9/32")
     gate.rule(Kind.BLOCK, 0, live=5, quorum=3)
