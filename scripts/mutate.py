@@ -125,7 +125,7 @@ class Suite:
         """
         self._code, self._work = code, work
         self._known = selectors
-        self._called: defaultdict[str, set[bytes]] = defaultdict(set)  # by test; "": fixtures
+        self._called: defaultdict[str, set[bytes]] = defaultdict(set)  # by test or fixture
         self._current = ""
         self._kills: Counter[tuple[str, str]] = Counter()  # (place or "", test)
         self._seconds: defaultdict[str, float] = defaultdict(float)  # by test
@@ -164,8 +164,11 @@ class Suite:
 
         patch.setattr(evm.Evm, "call", noted)
 
-    def pytest_runtest_setup(self) -> None:
-        self._current = ""
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any]) -> Iterator[None]:
+        outer, self._current = self._current, fixturedef.argname
+        yield
+        self._current = outer
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> None:
@@ -182,9 +185,8 @@ class Suite:
         None for all tests. Those that failed for an earlier fault at this place come first, then
         the quick ones.
         """
-        if entrances is None or entrances & self._called[""]:
-            entrances = self._known
-        items = [i for i in self._items if self._called[i.nodeid] & entrances]
+        wanted = self._known if entrances is None else entrances
+        items = [item for item in self._items if self._calls_of(item) & wanted]
         items.sort(key=lambda item: self._rank(item.nodeid, place))
         read, write = os.pipe()
         child = os.fork()
@@ -193,6 +195,10 @@ class Suite:
             os._exit(0)
         os.close(write)
         return Trial(child, read, time.monotonic() + PATIENCE)
+
+    def _calls_of(self, item: pytest.Item) -> set[bytes]:
+        fixtures: list[str] = getattr(item, "fixturenames", [])
+        return set().union(*(self._called[name] for name in (item.nodeid, *fixtures)))
 
     def note(self, place: str, killer: str | None) -> None:
         if killer:

@@ -133,6 +133,15 @@ def test_operators_release_a_list(many: Gate, people: People, name: str) -> None
         release_batch(many, batch, *people.operators[:2])
 
 
+@pytest.mark.parametrize("name", BATCHES)
+def test_what_ended_is_not_released(many: Gate, people: People, name: str) -> None:
+    batch = named(many, name)
+    put(many, batch)
+    many.evm.advance(batch.ttl)
+    with refused("GateWrongStatus", batch.id(many.domain), STATUS.index("EXPIRED")):
+        release_batch(many, batch, *people.operators[:2])
+
+
 @pytest.mark.parametrize("signers", ["one", "twice", "stranger", "approval"])
 def test_a_release_has_its_quorum(many: Gate, people: People, signers: str) -> None:
     batch = named(many, "pages")
