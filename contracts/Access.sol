@@ -124,7 +124,7 @@ abstract contract Access is Registry {
     /// @dev See `IRegistry`.
     function ruleOf(Kind kind, uint8 criticality) external view returns (IRegistry.Rule memory rule, uint256 live) {
         if (criticality > MAX_CRITICALITY) revert IRegistry.RegistryBadCriticality(criticality);
-        Cell cell = _cells[uint8(kind)][criticality];
+        Cell cell = _cells[_cellNumber(kind, criticality)];
         rule = IRegistry.Rule({
             allowed: cell.allowed(),
             leasable: cell.leasable(),

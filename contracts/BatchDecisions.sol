@@ -132,8 +132,8 @@ abstract contract BatchDecisions is Batches {
     /// @param bits of those that count no more
     function _uncountPage(Page storage page, uint16 zone, uint8 criticality, uint128 bits) private {
         uint256 count = _countBits(page.ordered & bits);
-        Cell cell = _cells[uint8(Kind.ISOLATE)][criticality];
-        _cells[uint8(Kind.ISOLATE)][criticality] = cell.withLive(cell.live() - count);
+        Cell cell = _cells[_cellNumber(Kind.ISOLATE, criticality)];
+        _cells[_cellNumber(Kind.ISOLATE, criticality)] = cell.withLive(cell.live() - count);
         _zones[zone] = _zones[zone].withIsolated(_zones[zone].isolated() - count);
         page.ordered &= ~bits;
     }

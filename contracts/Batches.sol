@@ -65,7 +65,7 @@ abstract contract Batches is Orders {
     function _lookAtAll(IGate.Batch calldata batch) private view returns (Look memory look) {
         if (batch.criticality > MAX_CRITICALITY) revert IGate.GateBadBatch();
         look.criticality = batch.criticality;
-        look.cell = _cells[uint8(batch.kind)][batch.criticality];
+        look.cell = _cells[_cellNumber(batch.kind, batch.criticality)];
         uint16 zone = _zoneNumbers[batch.zone];
         if (batch.kind == Kind.ISOLATE ? zone == 0 : batch.zone != 0) revert IGate.GateBadBatch();
         (look.target, look.zone) = (look.target.withPlace(zone, 0, 0), _zones[zone]);
@@ -96,8 +96,11 @@ abstract contract Batches is Orders {
             bytes32 key = bytes32(targets[i]);
             Target target = orders[key];
             _requireOrderable(kind, key, target, criticality);
-            if (!target.has(COUNTED)) ++live;
-            uint256 until = target.until() > end ? target.until() : end;
+            unchecked {
+                if (!target.has(COUNTED)) ++live;
+            }
+            uint256 until = target.until();
+            if (until < end) until = end;
             orders[key] = target.without(RECEIPTED | MISSED).with(COUNTED).withOrder(until, id);
         }
         if (kind == Kind.BLOCK && criticality != 0) _noteLengths(targets);
@@ -141,7 +144,7 @@ abstract contract Batches is Orders {
 
     function _countLive(IGate.Batch calldata batch, Look memory look, uint256 live) private {
         if (live > look.cell.live() && live > look.cell.maxLive()) revert IGate.GateRefused(Reason.LIVE_LIMIT);
-        _cells[uint8(batch.kind)][batch.criticality] = look.cell.withLive(live);
+        _cells[_cellNumber(batch.kind, batch.criticality)] = look.cell.withLive(live);
     }
 
     /// @dev Single addresses, which are of no criticality, need no note.

@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {IGate, Reason, Status, Tier} from "./interfaces/IGate.sol";
 import {Kind} from "./interfaces/IRegistry.sol";
 import {Orders} from "./Orders.sol";
-import {Account, Target, Terms} from "./Words.sol";
+import {Account, Target} from "./Words.sol";
 
 /// @title What stops, ends and shows an order
 abstract contract Decisions is Orders {
@@ -131,8 +131,7 @@ abstract contract Decisions is Orders {
         reason = _refusal(kind, target, ttl, look);
         if (reason == Reason.NONE && _isSpent(_accounts[agent], kind, look)) reason = Reason.BUDGET_SPENT;
         if (reason != Reason.NONE) return (Tier.REFUSED, reason, 0, 0);
-        Terms terms = look.cell.leasable() ? _leases[agent].terms : Terms.wrap(0);
-        if (_leaseCovers(terms, kind, ttl, model, look)) return (Tier.LEASE, Reason.NONE, 0, 0);
+        if (_leaseCovers(agent, _accounts[agent], kind, ttl, model, look)) return (Tier.LEASE, Reason.NONE, 0, 0);
         delay = uint24(_delay(look));
         return (delay == 0 ? Tier.QUORUM : Tier.DELAYED, Reason.NONE, uint8(_quorum(look)), delay);
     }
@@ -189,10 +188,8 @@ abstract contract Decisions is Orders {
 
     function _setPaused(bool paused) private {
         _settings.paused = paused;
-        for (uint256 kind = 0; kind <= uint256(type(Kind).max); ++kind) {
-            for (uint8 criticality = 0; criticality <= MAX_CRITICALITY; ++criticality) {
-                _cells[uint8(kind)][criticality] = _cells[uint8(kind)][criticality].withPaused(paused);
-            }
+        for (uint256 i = 0; i < CELLS; ++i) {
+            _cells[i] = _cells[i].withPaused(paused);
         }
     }
 }

@@ -5,7 +5,7 @@ import {Batches} from "./Batches.sol";
 import {IGate, Reason, Status} from "./interfaces/IGate.sol";
 import {Shared} from "./Shared.sol";
 import {State} from "./State.sol";
-import {Account, ones, Terms} from "./Words.sol";
+import {Account, ones} from "./Words.sol";
 
 /// @title The gate: an agent proposes, people countersign, the network obeys
 /// @dev The address of all, and the way of an order. What is not here is in the next parts (`Shared`).
@@ -20,11 +20,11 @@ contract Gate is Batches, Shared {
 
     /// @dev See `IGate`.
     function propose(IGate.Proposal calldata proposal) external returns (bytes32 id, Status status) {
-        Look memory look = _enter(proposal);
+        (Account agent, Look memory look) = _enter(proposal);
         id = _idOf(proposal);
-        Terms terms = look.cell.leasable() ? _leases[proposal.agent].terms : Terms.wrap(0);
-        if (_leaseCovers(terms, proposal.kind, proposal.ttl, proposal.model, look)) {
-            _leases[proposal.agent].terms = terms.spend(uint256(proposal.kind));
+        bool leased = _leaseCovers(msg.sender, agent, proposal.kind, proposal.ttl, proposal.model, look);
+        _accounts[proposal.agent] = leased ? agent.spend(uint256(proposal.kind)) : agent;
+        if (leased) {
             uint256 until = _order(id, proposal.kind, proposal.target, proposal.ttl, look);
             _tellOrdered(id, proposal, until, 0, msg.data[:0]);
             return (id, Status.LIVE);
@@ -39,7 +39,8 @@ contract Gate is Batches, Shared {
         external
         returns (bytes32 id)
     {
-        Look memory look = _enter(proposal);
+        (Account agent, Look memory look) = _enter(proposal);
+        _accounts[proposal.agent] = agent;
         uint256 delay = _delay(look);
         if (delay != 0) revert IGate.GateTooEarly(uint64(block.timestamp + delay));
         id = _idOf(proposal);
@@ -96,14 +97,15 @@ contract Gate is Batches, Shared {
 
     // ============ Internals ============
 
-    /// @dev Checks all but approvals and spends nonce and budget.
-    function _enter(IGate.Proposal calldata proposal) private returns (Look memory look) {
-        Account agent = _checkAgent(proposal.agent, proposal.model, proposal.nonce);
+    /// @dev Checks all but approvals.
+    /// @return agent account of the proposer with nonce and budget spent, not stored yet
+    function _enter(IGate.Proposal calldata proposal) private view returns (Account agent, Look memory look) {
+        agent = _checkAgent(proposal.agent, proposal.model, proposal.nonce);
         look = _look(proposal.kind, proposal.target);
         _checkDeadline(proposal.deadline, look.cell.maxPending());
         Reason reason = _refusal(proposal.kind, proposal.target, proposal.ttl, look);
         if (reason != Reason.NONE) revert IGate.GateRefused(reason);
-        _accounts[proposal.agent] = _spendBudget(agent, proposal.kind, look.criticality, look.cell, 1);
+        agent = _spendBudget(agent, proposal.kind, look.criticality, look.cell, 1);
     }
 
     function _approve(bytes32 id, uint64 seat, address operator, bytes memory signature, Look memory look) private {

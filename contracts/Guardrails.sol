@@ -12,7 +12,6 @@ import {Account, Cell, Target, Zone} from "./Words.sol";
 abstract contract Guardrails is State {
     // ============ Constants ============
 
-    uint256 private constant CELLS = 4; // of a kind, one for each criticality
     uint256 private constant GROUPS = SEATS / GROUP;
     uint256 private constant GROUP_MASK = 0xffff;
 
@@ -32,7 +31,7 @@ abstract contract Guardrails is State {
         Target target = _targets[uint8(kind)][key];
         uint8 criticality = _criticalityOf(kind, key, target);
         Zone zone = kind == Kind.ISOLATE ? _zones[target.zone()] : Zone.wrap(0);
-        return Look(criticality, target, _cells[uint8(kind)][criticality], zone);
+        return Look(criticality, target, _cells[_cellNumber(kind, criticality)], zone);
     }
 
     function _criticalityOf(Kind kind, bytes32 key, Target target) internal pure returns (uint8) {
@@ -87,13 +86,10 @@ abstract contract Guardrails is State {
 
     // ============ Internals: what is counted ============
 
-    /// @dev No rule exists before the limits do, so no one divides by zero here. Fits in 32 bits until 2106.
+    /// @dev No rule exists before the limits do, so no one divides by zero here. The number comes again after 65,536 windows; who
+    /// did nothing in all of them meets the counts of then, which errs on the safe side.
     function _window(Cell cell) internal view returns (uint256) {
-        return uint32(block.timestamp / cell.window());
-    }
-
-    function _cellNumber(Kind kind, uint8 criticality) internal pure returns (uint256) {
-        return CELLS * uint256(kind) + criticality;
+        return uint16(block.timestamp / cell.window());
     }
 
     /// @return agent with so many proposals more in this cell; no budget exceeds what a counter holds
@@ -111,19 +107,18 @@ abstract contract Guardrails is State {
     /// @dev The target's order counts from now.
     function _count(Kind kind, Look memory look) internal {
         if (look.target.has(COUNTED)) return;
-        _cells[uint8(kind)][look.criticality] = look.cell.withLive(look.cell.live() + 1);
+        _cells[_cellNumber(kind, look.criticality)] = look.cell.withLive(look.cell.live() + 1);
         if (kind != Kind.ISOLATE) return;
         _zones[look.target.zone()] = look.zone.withIsolated(look.zone.isolated() + 1);
         uint8 pool = look.target.pool();
         if (pool != 0) ++_pools[pool].isolated;
     }
 
-    /// @dev The target's order counts no more.
+    /// @dev The target's order, which counts, does so no more.
     function _uncount(Kind kind, bytes32 key) internal {
         Look memory look = _look(kind, key);
-        if (!look.target.has(COUNTED)) return;
         _targets[uint8(kind)][key] = look.target.without(COUNTED);
-        _cells[uint8(kind)][look.criticality] = look.cell.withLive(look.cell.live() - 1);
+        _cells[_cellNumber(kind, look.criticality)] = look.cell.withLive(look.cell.live() - 1);
         if (kind != Kind.ISOLATE) return;
         _zones[look.target.zone()] = look.zone.withIsolated(look.zone.isolated() - 1);
         uint8 pool = look.target.pool();

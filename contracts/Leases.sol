@@ -3,7 +3,7 @@ pragma solidity ^0.8.28;
 
 import {IGate} from "./interfaces/IGate.sol";
 import {Orders} from "./Orders.sol";
-import {Terms} from "./Words.sol";
+import {Account, part, Terms} from "./Words.sol";
 
 /// @title What operators sign in advance: an agent's autonomy, and the models that may use it
 /// @dev An agent has one lease at most. It counts only while `leaseQuorum` of those who signed it are operators, so revoking a
@@ -11,7 +11,7 @@ import {Terms} from "./Words.sol";
 abstract contract Leases is Orders {
     // ============ Constants ============
 
-    uint256 private constant ROW = 16; // bits of a budget for each kind
+    uint256 private constant ROW = 12; // bits of a budget for each kind, as in `Account.left`
     bytes32 private constant LEASE = keccak256(
         "Lease(address agent,bytes32 model,uint32 blocks,uint32 isolations,uint32 revocations,uint8 maxCriticality,"
         "uint32 maxTtl,uint64 expires,uint256 nonce)"
@@ -66,7 +66,7 @@ abstract contract Leases is Orders {
         }
         if (entry.number == 0) entry.number = ++_settings.models;
         (entry.active, entry.revision, entry.card) = (true, revision, card);
-        _tell(IGate.ModelActivated.selector, model, abi.encode(card, revision, signatures));
+        _tell(IGate.ModelActivated.selector, model, abi.encode(card, revision, deadline, signatures));
     }
 
     /// @dev See `IGate`.
@@ -98,9 +98,10 @@ abstract contract Leases is Orders {
     {
         Autonomy memory autonomy = _leases[agent];
         if (!_isLive(autonomy.terms)) return (id, expires, budgets, spent);
+        Account account = _accounts[agent];
         for (uint256 row = 0; row < 3; ++row) {
-            budgets[row] = uint16(autonomy.budgets >> (ROW * row));
-            spent[row] = budgets[row] - uint32(autonomy.terms.left(row));
+            budgets[row] = uint32(part(autonomy.budgets, ROW * row, ROW));
+            spent[row] = budgets[row] - uint32(account.left(row));
         }
         return (autonomy.id, uint64(autonomy.terms.expires()), budgets, spent);
     }
@@ -127,8 +128,9 @@ abstract contract Leases is Orders {
         budgets = (budgets << ROW) | lease.blocks;
         // `maxLease` bounds the end, so it fits.
         uint256 terms = uint256(lease.expires) | (uint256(lease.maxTtl) << 40) | (uint256(lease.maxCriticality) << 72);
-        terms |= (uint256(_models[lease.model].number) << 80) | (budgets << 96) | (uint256(signers) << 144);
-        (autonomy.terms, autonomy.id, autonomy.budgets) = (Terms.wrap(terms), id, uint48(budgets));
+        terms |= (uint256(_models[lease.model].number) << 80) | (uint256(signers) << 96);
+        (autonomy.terms, autonomy.id, autonomy.budgets) = (Terms.wrap(terms), id, uint40(budgets));
+        _accounts[lease.agent] = _accounts[lease.agent].withLeft(budgets);
     }
 
     function _checkLease(IGate.Lease calldata lease) private view {
@@ -136,7 +138,7 @@ abstract contract Leases is Orders {
         if (!_models[lease.model].active) revert IGate.GateModelNotActive(lease.model);
         bool inTime = lease.expires > block.timestamp && lease.expires <= block.timestamp + _settings.maxLease;
         uint256 all = lease.blocks | lease.isolations | lease.revocations;
-        bool fits = all != 0 && all <= type(uint16).max;
+        bool fits = all != 0 && all < 1 << ROW;
         if (!inTime || !fits || lease.maxTtl == 0 || lease.maxCriticality > MAX_CRITICALITY) revert IGate.GateBadLease();
     }
 }

@@ -36,15 +36,17 @@ library Networks {
 
     /// @notice One network has one key: host bits zero, and IPv4 never written as IPv4-mapped IPv6.
     function isCanonical(bytes32 network) internal pure returns (bool) {
-        uint256 version = family(network);
-        if (version != IPV4 && version != IPV6) return false;
-        uint256 bits = version == IPV4 ? 32 : 128;
+        if (isV4(network)) return _isCanonical(network, 32);
+        bool mapped = prefixOf(network) >= 96 && uint128(uint256(network)) >> 32 == V6_MAPPED;
+        return family(network) == IPV6 && !mapped && _isCanonical(network, 128);
+    }
+
+    /// @param bits of an address
+    function _isCanonical(bytes32 network, uint256 bits) private pure returns (bool) {
         uint256 prefix = prefixOf(network);
         uint256 host = uint128(uint256(network));
-        if (prefix > bits || host >> bits != 0) return false;
-        if (version == IPV6 && prefix >= 96 && host >> 32 == V6_MAPPED) return false;
         unchecked {
-            return host & ((1 << (bits - prefix)) - 1) == 0;
+            return prefix <= bits && host >> bits == 0 && host & ((1 << (bits - prefix)) - 1) == 0;
         }
     }
 
@@ -55,9 +57,8 @@ library Networks {
         return bytes32((family(network) << 136) | (prefix << 128) | ((host >> (bits - prefix)) << (bits - prefix)));
     }
 
-    /// @notice Whether two canonical networks share an address.
+    /// @notice Whether two canonical networks of one family share an address.
     function overlap(bytes32 one, bytes32 other) internal pure returns (bool) {
-        if (family(one) != family(other)) return false;
         uint256 a = prefixOf(one);
         uint256 b = prefixOf(other);
         uint256 prefix = a < b ? a : b;
@@ -67,10 +68,9 @@ library Networks {
     /// @notice The same of an IPv4 network and one that is shortened.
     function overlapShort(bytes32 one, uint256 short) internal pure returns (bool) {
         unchecked {
-            uint256 a = prefixOf(one);
-            uint256 b = (short >> 32) - 1;
-            uint256 prefix = a < b ? a : b;
-            return uint32(uint256(one) ^ short) >> (32 - prefix) == 0;
+            // Without the host bits of either nothing is left: cheaper than to find the shorter prefix.
+            uint256 difference = uint32(uint256(one) ^ short);
+            return (difference >> (32 - prefixOf(one))) * (difference >> (33 - (short >> 32))) == 0;
         }
     }
 
@@ -131,8 +131,12 @@ library Networks {
         // In scratch space.
         assembly ("memory-safe") {
             mstore(0, text)
-            let length := 9
-            for {} shr(mul(8, length), text) {} { length := add(length, 1) }
+            let more := shr(72, text) // 0 to 9 bytes
+            let bits := shl(6, gt(more, 0xffffffffffffffff))
+            bits := or(bits, shl(5, gt(shr(bits, more), 0xffffffff)))
+            bits := or(bits, shl(4, gt(shr(bits, more), 0xffff)))
+            bits := or(bits, shl(3, gt(shr(bits, more), 0xff)))
+            let length := add(9, add(shr(3, bits), gt(shr(bits, more), 0)))
             hash := keccak256(sub(32, length), length)
         }
     }

@@ -14,7 +14,7 @@ import {Account, ones, Target, Terms} from "./Words.sol";
 abstract contract Orders is Signers {
     // ============ Constants ============
 
-    uint256 private constant NONCES = 32; // how far ahead of the last one a veto reaches
+    uint256 private constant NONCES = 24; // how far ahead of the last one a veto reaches
     uint256 private constant ORDERED_HEAD = 0x140; // bytes before the signatures in the data of `Ordered`
 
     // ============ Internals: proposing ============
@@ -67,14 +67,15 @@ abstract contract Orders is Signers {
 
     // ============ Internals: leases ============
 
-    function _leaseCovers(Terms terms, Kind kind, uint256 ttl, bytes32 model, Look memory look)
+    function _leaseCovers(address agent, Account account, Kind kind, uint256 ttl, bytes32 model, Look memory look)
         internal
         view
         returns (bool)
     {
-        if (_isFrozen(look.zone)) return false;
+        if (!look.cell.leasable() || account.left(uint256(kind)) == 0 || _isFrozen(look.zone)) return false;
+        Terms terms = _leases[agent].terms;
         return _isLive(terms, look.cell.operators(), look.cell.leaseQuorum()) && terms.model() == _models[model].number
-            && look.criticality <= terms.maxCriticality() && ttl <= terms.maxTtl() && terms.left(uint256(kind)) != 0;
+            && look.criticality <= terms.maxCriticality() && ttl <= terms.maxTtl();
     }
 
     function _isLive(Terms terms, uint256 operators, uint256 quorum) internal view returns (bool) {

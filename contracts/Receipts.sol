@@ -21,8 +21,8 @@ abstract contract Receipts is BatchDecisions {
     /// @dev See `IGate`.
     function filePageReceipt(IGate.Batch calldata batch, uint256 page, Outcome outcome, bytes32 digest) external {
         _requireScope(msg.sender, batch.kind, _zoneNumbers[batch.zone]);
-        bytes20 order = _notePageReceipt(batch, page);
-        _tellFiled(IGate.Receipt(order, bytes32(batch.targets[page]), msg.sender, outcome, digest));
+        bytes32 key = bytes32(_targetAt(batch, page));
+        _tellFiled(IGate.Receipt(_notePageReceipt(batch, page), key, msg.sender, outcome, digest));
     }
 
     /// @dev See `IGate`.
@@ -63,7 +63,7 @@ abstract contract Receipts is BatchDecisions {
     /// @dev See `IGate`.
     function reportMissingBatch(IGate.Batch calldata batch, uint256 target) external {
         bytes32 id = _batchIdOf(batch);
-        bytes32 key = bytes32(batch.targets[target]);
+        bytes32 key = bytes32(_targetAt(batch, target));
         if (batch.kind != Kind.ISOLATE) return _reportMissing(id, batch.kind, key, batch.ttl);
         Page storage page = _requirePage(id, batch, target);
         _requireDue(id, page.flags, page.until, batch.ttl);
@@ -99,14 +99,18 @@ abstract contract Receipts is BatchDecisions {
     /// @return page on which the batch was the last
     function _requirePage(bytes32 id, IGate.Batch calldata batch, uint256 i) private view returns (Page storage page) {
         page = _page(_zoneNumbers[batch.zone], batch.criticality, batch.targets[i]);
-        bool last = batch.kind == Kind.ISOLATE && page.batch != 0 && page.batch == uint80(bytes10(id));
-        if (!last) revert IGate.GateWrongStatus(id, Status.SUPERSEDED);
+        if (page.batch != uint80(bytes10(id))) revert IGate.GateWrongStatus(id, Status.SUPERSEDED);
     }
 
     function _checkProof(IGate.Receipt calldata receipt, bytes32 root, bytes32[] calldata proof) private view {
         bytes32 leaf = keccak256(bytes.concat(keccak256(abi.encode(receipt))));
         bool valid = _roots[root] == receipt.enforcer && MerkleProof.verifyCalldata(proof, root, leaf);
         if (!valid) revert IGate.GateBadProof(root);
+    }
+
+    function _targetAt(IGate.Batch calldata batch, uint256 i) private pure returns (uint256) {
+        if (i >= batch.targets.length) revert IGate.GateBadBatch();
+        return batch.targets[i];
     }
 
     function _find(IGate.Batch calldata batch, bytes32 target) private pure returns (uint256 i) {

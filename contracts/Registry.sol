@@ -4,7 +4,7 @@ pragma solidity ^0.8.28;
 import {IRegistry, Kind} from "./interfaces/IRegistry.sol";
 import {Networks} from "./Networks.sol";
 import {State} from "./State.sol";
-import {Account, Cell, put, Target} from "./Words.sol";
+import {Account, Cell, ones, put, Target} from "./Words.sol";
 
 /// @title Who and what exists, and which rules hold for it: changed by governance alone
 abstract contract Registry is State {
@@ -15,7 +15,7 @@ abstract contract Registry is State {
     uint8 private constant ALL_ROLES = AGENT | OPERATOR | GUARDIAN | ENFORCER;
     uint8 private constant ALL_KINDS = 7;
     uint256 private constant MAX_NAME = 256; // bytes
-    uint256 private constant MAX_BUDGET = 4095; // what a counter of `Account.used` holds
+    uint256 private constant MAX_BUDGET = 2047; // what a counter of `Account.used` holds
     uint256 private constant MAX_PLACES = 65_536;
     uint256 private constant MAX_WAIT = 30 days; // of what waits for or rests on signatures; a seat rests as long
 
@@ -152,12 +152,12 @@ abstract contract Registry is State {
         if (_settings.window == 0) revert IRegistry.RegistryBadLimits();
         bool fits = rule.quorum <= SEATS && rule.groups < 1 << (SEATS / GROUP) && rule.budget <= MAX_BUDGET;
         bool complete = rule.quorum != 0 && rule.maxTtl != 0 && rule.budget != 0 && rule.live != 0
-            && !(rule.leasable && rule.delay != 0);
+            && ones(rule.groups) <= rule.quorum && !(rule.leasable && rule.delay != 0);
         if (!fits || (rule.allowed ? !complete : rule.leasable)) revert IRegistry.RegistryBadRule(kind, criticality);
         uint256 word = (rule.allowed ? 1 : 0) | (rule.leasable ? 2 : 0) | (uint256(rule.groups) << 4);
         word |= (uint256(rule.quorum) << 8) | (uint256(rule.delay) << 16) | (uint256(rule.maxTtl) << 40);
         word |= (uint256(rule.budget) << 64) | (uint256(rule.live) << 80);
-        _cells[uint8(kind)][criticality] = _cells[uint8(kind)][criticality].withRule(word);
+        _cells[_cellNumber(kind, criticality)] = _cells[_cellNumber(kind, criticality)].withRule(word);
         _tell(IRegistry.RuleSet.selector, bytes32(uint256(kind)), abi.encode(criticality, rule));
     }
 
@@ -215,12 +215,8 @@ abstract contract Registry is State {
     /// @dev Into every cell, after each change of a setting that cells have.
     function _copySettings() private {
         Settings memory s = _settings;
-        for (uint256 kind = 0; kind <= uint256(type(Kind).max); ++kind) {
-            for (uint8 criticality = 0; criticality <= MAX_CRITICALITY; ++criticality) {
-                Cell cell = _cells[uint8(kind)][criticality];
-                cell = cell.withSettings(s.window, s.maxPending, s.leaseQuorum, s.operators);
-                _cells[uint8(kind)][criticality] = cell;
-            }
+        for (uint256 i = 0; i < CELLS; ++i) {
+            _cells[i] = _cells[i].withSettings(s.window, s.maxPending, s.leaseQuorum, s.operators);
         }
     }
 

@@ -23,6 +23,7 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
     uint8 internal constant ENFORCER = 8;
 
     uint8 internal constant MAX_CRITICALITY = 3;
+    uint256 internal constant CELLS = 12; // one for each criticality of each kind
     uint256 internal constant MAX_NETWORKS = 64; // of each family
     uint256 internal constant SHORT = 40; // bits of a shortened network
     uint256 internal constant SIX = 6; // of them in a word
@@ -111,7 +112,7 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
     struct Autonomy {
         Terms terms;
         bytes32 id;
-        uint48 budgets; // what `left` was at first
+        uint40 budgets; // what the account's `left` was at first
     }
 
     // ============ Storage ============
@@ -120,8 +121,8 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
 
     mapping(address account => Account) internal _accounts;
     // By kind; arrays where numbers are dense, for a mapping costs a hash.
-    Cell[4][3] internal _cells; // and criticality
     mapping(bytes32 key => Target)[3] internal _targets;
+    Cell[CELLS] internal _cells; // by `_cellNumber`
     Zone[1 << 16] internal _zones; // by number
     mapping(bytes32 model => Model) internal _models;
     mapping(bytes32 id => Entry) internal _entries; // of what waits; gone once executed
@@ -181,6 +182,12 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
         return ones(seats & _settings.operators);
     }
 
+    function _cellNumber(Kind kind, uint8 criticality) internal pure returns (uint256) {
+        unchecked {
+            return CELLS / 3 * uint256(kind) + criticality;
+        }
+    }
+
     function _pageKey(uint16 zone, uint8 criticality, uint256 page) internal pure returns (uint256) {
         return (uint256(zone) << 24) | (uint256(criticality) << 16) | page;
     }
@@ -215,13 +222,13 @@ abstract contract State is AuditLog, AccessManaged, EIP712 {
     }
 
     function _isProtectedV4(bytes32 network) private view returns (bool) {
-        for (uint256 i = 0; i < _protectedV4.length; ++i) {
+        for (uint256 i = 0;; ++i) {
             uint256 word = _protectedV4[i];
             for (uint256 rest = word; rest != 0; rest >>= SHORT) {
                 if (Networks.overlapShort(network, uint40(rest))) return true;
             }
+            // The list ends within the last word: it holds 64 of 66.
             if (word >> (SHORT * (SIX - 1)) == 0) return false;
         }
-        return false;
     }
 }

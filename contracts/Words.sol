@@ -21,9 +21,9 @@ function ones(uint256 word) pure returns (uint256 count) {
     }
 }
 
-/// @dev roles 0:8, number of an operator's seat (from 1) 8:8, window that `used` counts in 16:32, highest nonce
-/// that this agent used 48:32, recent nonces 80:32 (bit i: the highest less i is used), used 112:144 (proposals by this agent,
-/// 12 bits for each of the twelve cells).
+/// @dev roles 0:8, number of an operator's seat (from 1) 8:8, window that `used` counts in 16:16, highest nonce
+/// that this agent used 32:32, recent nonces 64:24 (bit i: the highest less i is used), left 88:36 (orders under the agent's
+/// lease, 12 bits for each kind), used 124:132 (proposals by this agent, 11 bits for each of the twelve cells).
 type Account is uint256;
 
 /// @notice A rule, what counts against it, and the settings that every order is judged by too.
@@ -42,8 +42,7 @@ type Target is uint256;
 type Zone is uint256;
 
 /// @notice What an order under the lease is judged by.
-/// @dev expires 0:40, max TTL 40:32, max criticality 72:8, model 80:16 (its number), left 96:48 (orders, 16 bits for each
-/// kind), signers 144:64 (seats).
+/// @dev expires 0:40, max TTL 40:32, max criticality 72:8, model 80:16 (its number), signers 96:64 (seats).
 type Terms is uint256;
 
 using Accounts for Account global;
@@ -53,8 +52,9 @@ using Zones for Zone global;
 using LeaseTerms for Terms global;
 
 library Accounts {
-    uint256 private constant NONCES = 32;
-    uint256 private constant COUNTER = 12; // bits of `used` for a cell
+    uint256 private constant NONCES = 24;
+    uint256 private constant ROW = 12; // bits of `left` for a kind
+    uint256 private constant COUNTER = 11; // bits of `used` for a cell
 
     function roles(Account a) internal pure returns (uint8) {
         return uint8(Account.unwrap(a));
@@ -69,7 +69,7 @@ library Accounts {
     }
 
     function lastNonce(Account a) internal pure returns (uint256) {
-        return part(Account.unwrap(a), 48, 32);
+        return part(Account.unwrap(a), 32, 32);
     }
 
     /// @dev One that lies too far back counts as used.
@@ -77,30 +77,46 @@ library Accounts {
         uint256 last = a.lastNonce();
         if (nonce > last) return false;
         uint256 behind = last - nonce;
-        return behind >= NONCES || (Account.unwrap(a) >> (80 + behind)) & 1 != 0;
+        return behind >= NONCES || (Account.unwrap(a) >> (64 + behind)) & 1 != 0;
     }
 
     /// @param nonce not used, 32 bits
     function withNonce(Account a, uint256 nonce) internal pure returns (Account) {
         uint256 word = Account.unwrap(a);
         uint256 last = a.lastNonce();
-        if (nonce <= last) return Account.wrap(word | (1 << (80 + last - nonce)));
+        if (nonce <= last) return Account.wrap(word | (1 << (64 + last - nonce)));
         // A shift beyond the width leaves zero.
-        uint256 recent = uint32(part(word, 80, NONCES) << (nonce - last)) | 1;
-        return Account.wrap(put(put(word, 48, 32, nonce), 80, NONCES, recent));
+        uint256 recent = uint24(part(word, 64, NONCES) << (nonce - last)) | 1;
+        return Account.wrap(put(put(word, 32, 32, nonce), 64, NONCES, recent));
+    }
+
+    function left(Account a, uint256 kind) internal pure returns (uint256) {
+        return part(Account.unwrap(a), 88 + ROW * kind, ROW);
+    }
+
+    /// @param left_ of every kind, packed as it is here
+    function withLeft(Account a, uint256 left_) internal pure returns (Account) {
+        return Account.wrap(put(Account.unwrap(a), 88, 3 * ROW, left_));
+    }
+
+    /// @dev Something is left.
+    function spend(Account a, uint256 kind) internal pure returns (Account) {
+        unchecked {
+            return Account.wrap(Account.unwrap(a) - (1 << (88 + ROW * kind)));
+        }
     }
 
     /// @param cell 4 * kind + criticality
     function used(Account a, uint256 window, uint256 cell) internal pure returns (uint256) {
-        if (part(Account.unwrap(a), 16, 32) != window) return 0;
-        return part(Account.unwrap(a), 112 + COUNTER * cell, COUNTER);
+        if (part(Account.unwrap(a), 16, 16) != window) return 0;
+        return part(Account.unwrap(a), 124 + COUNTER * cell, COUNTER);
     }
 
     /// @param count fits in a counter
     function withUsed(Account a, uint256 window, uint256 cell, uint256 count) internal pure returns (Account) {
         uint256 word = Account.unwrap(a);
-        if (part(word, 16, 32) != window) word = put(part(word, 0, 112), 16, 32, window);
-        return Account.wrap(put(word, 112 + COUNTER * cell, COUNTER, count));
+        if (part(word, 16, 16) != window) word = put(part(word, 0, 124), 16, 16, window);
+        return Account.wrap(put(word, 124 + COUNTER * cell, COUNTER, count));
     }
 }
 
@@ -291,8 +307,6 @@ library Zones {
 }
 
 library LeaseTerms {
-    uint256 private constant ROW = 16; // bits of `left` for a kind
-
     function expires(Terms t) internal pure returns (uint256) {
         return part(Terms.unwrap(t), 0, 40);
     }
@@ -309,15 +323,7 @@ library LeaseTerms {
         return part(Terms.unwrap(t), 80, 16);
     }
 
-    function left(Terms t, uint256 kind) internal pure returns (uint256) {
-        return part(Terms.unwrap(t), 96 + ROW * kind, ROW);
-    }
-
     function signers(Terms t) internal pure returns (uint256) {
-        return part(Terms.unwrap(t), 144, 64);
-    }
-
-    function spend(Terms t, uint256 kind) internal pure returns (Terms) {
-        return Terms.wrap(Terms.unwrap(t) - (1 << (96 + ROW * kind)));
+        return part(Terms.unwrap(t), 96, 64);
     }
 }

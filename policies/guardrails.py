@@ -211,7 +211,7 @@ class Guardrails:
 
     def used(self, kind: Kind, criticality: int, now: float) -> int:
         """Proposals counted in this cell in the window of `now`."""
-        if self._window != int(now) // self.limits.window:
+        if self._window != self._window_at(now):
             return 0
         return self._used.get((kind, criticality), 0)
 
@@ -275,10 +275,14 @@ class Guardrails:
 
     def set_used(self, kind: Kind, criticality: int, count: int, now: float) -> None:
         """Takes over what the chain has counted in the window of `now`."""
-        window = int(now) // self.limits.window
+        window = self._window_at(now)
         if window != self._window:
             self._window, self._used = window, {}
         self._used[kind, criticality] = count
+
+    def _window_at(self, now: float) -> int:
+        """Its number, of which the contract keeps 16 bits."""
+        return int(now) // self.limits.window % (1 << 16)
 
     # ------------------------------------------------------------ refusals
 

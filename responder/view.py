@@ -225,7 +225,7 @@ class Timeline:
         self._add(event.time, "lease", "resumed, signed by " + self._all(s for s, _ in by))
 
     def _on_ModelActivated(
-        self, event: Event, ledger: Ledger, model: bytes, _c: bytes, _r: int, by: Any
+        self, event: Event, ledger: Ledger, model: bytes, _c: bytes, _r: int, _d: int, by: Any
     ) -> None:
         text = f"model {model.hex()[:8]} is active, signed by " + self._all(s for s, _ in by)
         self._add(event.time, "lease", text)

@@ -254,7 +254,7 @@ def make_gate(chain: Chain) -> Gate:
     for kind in Kind:
         for row in range(4):
             groups = 0b11 if row == 2 else 0
-            rule = (True, row < 2, 2, groups, 0, 3600, 4000, 4000)
+            rule = (True, row < 2, 2, groups, 0, 3600, 2000, 4000)
             gate.govern("setRule", int(kind), row, rule)
     for zone in ("dmz", "office"):
         gate.govern("setZone", zone, ZONE)

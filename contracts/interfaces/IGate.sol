@@ -64,7 +64,7 @@ interface IGate is IRegistry {
         bytes32 evidence; // SHA-256 of the canonical evidence bundle
         uint64 deadline; // Unix seconds; approvals and execution end here
         address agent;
-        uint256 nonce; // used once by this agent; in any order, while fewer than 32 beyond it are used
+        uint256 nonce; // used once by this agent; in any order, while fewer than 24 beyond it are used
     }
 
     /// @notice Many actions of one kind and criticality, under one signature that lists them.
@@ -138,7 +138,7 @@ interface IGate is IRegistry {
     event PageSettled(bytes32 indexed zone, uint8 criticality, uint16 page);
     event LeaseGranted(bytes32 indexed id, Lease lease, Signature[] signatures);
     event LeaseEnded(bytes32 indexed id, address guardian);
-    event ModelActivated(bytes32 indexed model, bytes32 card, uint32 revision, Signature[] signatures);
+    event ModelActivated(bytes32 indexed model, bytes32 card, uint32 revision, uint64 deadline, Signature[] signatures);
     event ModelDeactivated(bytes32 indexed model, uint32 revision, address guardian);
     event Paused(address indexed guardian, uint32 pause);
     event Resumed(uint32 indexed pause, Signature[] signatures);

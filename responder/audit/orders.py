@@ -9,11 +9,9 @@ from policies.guardrails import Guardrails, Rule, Tier
 from responder.audit.checker import Checker
 from responder.chain.events import Event
 from responder.chain.proposal import Batch, Decision, Proposal, batch_message, decision_message
-from responder.chain.records import OPEN, Case, Role, Status, to_batch, to_proposal
+from responder.chain.records import NONCES, OPEN, Case, Role, Status, to_batch, to_proposal
 
 __all__ = ["OrderChecks"]
-
-_NEAR = 32  # how far ahead of the last nonce a veto reaches
 
 
 class OrderChecks(Checker):
@@ -129,7 +127,7 @@ class OrderChecks(Checker):
         self._require(event, subject not in self._ledger.vetoed, "vetoed twice")
         self._still_open(event, subject)
         if subject not in self._ledger.cases:
-            near = nonce <= max(0, self._ledger.next_nonce(agent) - 1) + _NEAR
+            near = nonce <= max(0, self._ledger.next_nonce(agent) - 1) + NONCES
             fresh = near and not self._ledger.is_used(agent, nonce)
             self._require(event, fresh, f"the nonce {nonce} is used, or not among the next")
 

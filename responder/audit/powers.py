@@ -67,24 +67,15 @@ class PowerChecks(Checker):
     # ------------------------------------------------------------ models
 
     def _on_ModelActivated(self, event: Event, args: Any) -> None:
-        model, card, revision, signatures = args
+        model, card, revision, deadline, signatures = args
         known = self._ledger.models.get(model)
         last = known.revision if known else 0
         self._require(event, revision == last + 1, f"revision {revision} follows {last}")
-        deadline = self._deadline(event, model + card + revision.to_bytes(32))
         left = deadline - event.time
         in_time = 0 < left <= self._ledger.limits.max_lease
         self._require(event, in_time, "its deadline is out of range")
         message = model_message(model, card, revision, deadline, self._ledger.domain)
         self._quorum(event, signatures, message, self._ledger.limits.model_quorum)
-
-    def _deadline(self, event: Event, before: bytes) -> int:
-        """Of an activation: the event has it not, but the call does, after these three words."""
-        called = self._source.input_of(event.tx)
-        at = called.find(before)
-        self._require(event, at >= 0, "its transaction does not call for it")
-        word = called[at + len(before) :][:32]
-        return int.from_bytes(word)
 
     def _on_ModelDeactivated(self, event: Event, args: Any) -> None:
         model, revision, guardian = args

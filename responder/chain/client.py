@@ -141,11 +141,6 @@ class GateClient:
         with _Rpc(self._rpc):
             return str(self._w3.eth.get_transaction(tx)["from"])  # type: ignore[arg-type]
 
-    def input_of(self, tx: bytes) -> bytes:
-        """What a transaction was called with."""
-        with _Rpc(self._rpc):
-            return bytes(self._w3.eth.get_transaction(tx)["input"])  # type: ignore[arg-type]
-
     def is_contract(self, account: str, block: int) -> bool:
         """Whether an account had code as of a block."""
         address = Web3.to_checksum_address(account)
@@ -307,6 +302,7 @@ class GateClient:
             try:
                 nonce = self._nonce(sender)
                 tx: TxParams = call.build_transaction({"from": sender, "nonce": nonce})
+                tx["gas"] += tx["gas"] // 4  # it may cost more at the time when it is mined
                 signed = self._account.sign_transaction(tx)  # type: ignore[arg-type]
                 sent = self._w3.eth.send_raw_transaction(signed.raw_transaction)
                 receipt = self._w3.eth.wait_for_transaction_receipt(

@@ -26,6 +26,7 @@ from responder.chain.proposal import (
     signer_of,
 )
 from responder.chain.records import (
+    NONCES,
     BatchCase,
     Case,
     Hold,
@@ -43,8 +44,6 @@ from responder.chain.registry import Page, Registry
 from responder.errors import Permanent
 
 __all__ = ["Folding"]
-
-_NONCES = 32  # an agent may use its nonces in any order so far back
 
 
 class Folding(Registry):
@@ -79,7 +78,7 @@ class Folding(Registry):
     def used(self, agent: str, now: float) -> Mapping[tuple[Kind, int], int]:
         """Proposals of this agent by cell in the window of `now`."""
         window, counts = self._used.get(agent, (-1, Counter()))
-        return counts if window == int(now) // max(1, self.limits.window) else Counter()
+        return counts if window == self._window_at(now) else Counter()
 
     def next_nonce(self, agent: str) -> int:
         """One that this agent has not used."""
@@ -88,7 +87,7 @@ class Folding(Registry):
     def is_used(self, agent: str, nonce: int) -> bool:
         """Or too far behind the last to be used any more."""
         used = self._nonces.get(agent, set())
-        return nonce in used or nonce <= max(used, default=0) - _NONCES
+        return nonce in used or nonce <= max(used, default=0) - NONCES
 
     def subject_of(self, start: bytes, target: bytes) -> Subject:
         """What a receipt is about, from the start of the id that it names. Raises KeyError."""
@@ -224,14 +223,18 @@ class Folding(Registry):
         self, event: Event, agent: str, nonce: int, cell: tuple[Kind, int], count: int
     ) -> None:
         self._use(agent, nonce)
-        window = event.time // max(1, self.limits.window)
+        window = self._window_at(event.time)
         if self._used.get(agent, (-1,))[0] != window:
             self._used[agent] = (window, Counter())
         self._used[agent][1][cell] += count
 
+    def _window_at(self, now: float) -> int:
+        """Its number, of which the contract keeps 16 bits."""
+        return int(now) // max(1, self.limits.window) % (1 << 16)
+
     def _use(self, agent: str, nonce: int) -> None:
         used = self._nonces.get(agent, set()) | {nonce}
-        self._nonces[agent] = {n for n in used if n > max(used) - _NONCES}
+        self._nonces[agent] = {n for n in used if n > max(used) - NONCES}
 
     def _recovered(
         self, event: Event, message: SignableMessage, signatures: Sequence[tuple[bytes, bytes]]
@@ -355,7 +358,7 @@ class Folding(Registry):
         self.leases[args[0]].ended = True
 
     def _on_ModelActivated(self, event: Event, args: Any) -> None:
-        model, card, revision, signatures = args
+        model, card, revision, _deadline, signatures = args
         approvers = tuple(to_checksum_address(signer) for signer, _ in signatures)
         self.models[model] = ModelEntry(card, revision, True, approvers)
 

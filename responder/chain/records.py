@@ -12,6 +12,7 @@ from policies.actions import Kind
 from responder.chain.proposal import Batch, Lease, Proposal, Words
 
 __all__ = [
+    "NONCES",
     "OPEN",
     "BatchCase",
     "Case",
@@ -29,6 +30,9 @@ __all__ = [
     "to_lease",
     "to_proposal",
 ]
+
+
+NONCES = 24  # an agent may use its nonces in any order so far behind the last; the contract's
 
 
 class Role(IntEnum):

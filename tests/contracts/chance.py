@@ -56,11 +56,13 @@ def a_rule(rng: random.Random) -> Rule:
     if rng.random() < 0.05:
         return Rule(allowed=False)
     delay = rng.choice((0, 0, 0, 0, 0, 1, 60, 600))
+    quorum = rng.choice((1, 1, 2, 3))
+    groups = rng.choice((0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 8))
     return Rule(
         allowed=True,
         leasable=not delay and rng.random() < 0.8,
-        quorum=rng.choice((1, 1, 2, 3)),
-        groups=rng.choice((0, 0, 0, 0, 0, 0, 1, 2, 3, 4, 8)),
+        quorum=max(quorum, groups.bit_count()),
+        groups=groups,
         delay=delay,
         max_ttl=rng.choice((60, 600, 3600)),
         budget=rng.choice((1, 2, 4, 9, 9)),

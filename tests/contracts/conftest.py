@@ -63,7 +63,7 @@ def configured(people: People) -> Gate:
 @pytest.fixture(scope="session")
 def with_fleet(people: People) -> Gate:
     made = configure(make_gate(people))
-    made.rule(Kind.ISOLATE, 0, budget=4000, live=4000)
+    made.rule(Kind.ISOLATE, 0, budget=2000, live=4000)
     made.zone("fleet")
     populate(made, "fleet", FLEET)
     made.govern("setCredentials", [("ssh:api", "robots", 1, False)])

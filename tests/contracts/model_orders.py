@@ -112,7 +112,7 @@ class Orders(Rules):
         if self.role(agent) != AGENT:
             raise Refused("GateMissingRole", agent, AGENT)
         last = self.last_nonce(agent)
-        if self.is_used(agent, nonce) or nonce > min(last + 32, (1 << 32) - 1):
+        if self.is_used(agent, nonce) or nonce > min(last + 24, (1 << 32) - 1):
             raise Refused("GateBadNonce", nonce, last)
         self.nonces.setdefault(agent, set()).add(nonce)
 
@@ -171,7 +171,7 @@ class Orders(Rules):
             raise Refused("GateMissingRole", lease.agent, AGENT)
         self.need_model(lease.model)
         in_time = self.now < lease.expires <= self.now + self.bounds.max_lease
-        fits = any(lease.budgets) and max(lease.budgets) <= 65_535
+        fits = any(lease.budgets) and max(lease.budgets) <= 4095
         if not in_time or not fits or not lease.max_ttl or lease.max_criticality > 3:
             raise Refused("GateBadLease")
 

@@ -161,7 +161,8 @@ class Registry(State):
         made = Rule(*rule)
         complete = made.quorum and made.max_ttl and made.budget and made.live
         contradicts = made.leasable and (made.delay or not made.allowed)
-        fits = made.quorum <= 64 and made.groups <= 15 and made.budget <= 4095
+        complete = complete and made.groups.bit_count() <= made.quorum
+        fits = made.quorum <= 64 and made.groups <= 15 and made.budget <= 2047
         if not fits or contradicts or (made.allowed and not complete):
             raise Refused("RegistryBadRule", kind, criticality)
         self.rules[kind, criticality] = made

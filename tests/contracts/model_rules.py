@@ -138,10 +138,13 @@ class Rules(Registry):
 
     def used_by(self, agent: str, cell: Cell) -> int:
         window, used = self.used.get(agent, (-1, {}))
-        return used.get(cell, 0) if window == self.now // self.bounds.window else 0
+        return used.get(cell, 0) if window == self._window() else 0
+
+    def _window(self) -> int:
+        return self.now // self.bounds.window % (1 << 16)
 
     def spend(self, agent: str, cell: Cell, count: int) -> None:
-        window = self.now // self.bounds.window
+        window = self._window()
         before, used = self.used.get(agent, (-1, {}))
         used = used if before == window else {}
         if used.get(cell, 0) + count > self.rule(*cell).budget:
@@ -193,7 +196,7 @@ class Rules(Registry):
 
     def is_used(self, agent: str, nonce: int) -> bool:
         """Or out of reach: 32 or more behind the highest."""
-        return nonce in self.nonces.get(agent, set()) or nonce <= self.last_nonce(agent) - 32
+        return nonce in self.nonces.get(agent, set()) or nonce <= self.last_nonce(agent) - 24
 
     # ---------------------------------------------------------------- digests
 

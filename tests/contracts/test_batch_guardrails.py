@@ -138,7 +138,7 @@ def test_a_pause_holds_for_batches(many: Gate, people: People, name: str) -> Non
 def test_a_delay_lets_no_batch_pass(many: Gate, name: str) -> None:
     """A batch is ordered in the transaction that brings it, so nothing could wait."""
     kind, _, zone, criticality = BATCHES[name]
-    many.rule(kind, criticality, leasable=False, delay=60, budget=4000, live=4000)
+    many.rule(kind, criticality, leasable=False, delay=60, budget=2000, live=4000)
     with refused("GateTooEarly", many.evm.now + 60):
         put(many, named(many, name))
     if zone:
@@ -173,12 +173,12 @@ def test_every_place_counts_against_the_budget(many: Gate) -> None:
 
 def test_the_largest_budget_is_no_larger_by_a_batch(many: Gate) -> None:
     """A count beyond what a counter holds must not run over into the next cell's."""
-    many.rule(Kind.ISOLATE, 0, budget=4095, live=60_000)
-    populate(many, "fleet", 4096 - FLEET)
-    pages = dict.fromkeys(range(32), WHOLE)
+    many.rule(Kind.ISOLATE, 0, budget=2047, live=60_000)
+    populate(many, "fleet", 2048 - FLEET)
+    pages = dict.fromkeys(range(16), WHOLE)
     with refused("GateRefused", REASON.index("BUDGET_SPENT")):
-        order_batch(many, Kind.ISOLATE, pages, "fleet")  # 4,096
-    order_batch(many, Kind.ISOLATE, pages | {31: WHOLE >> 1}, "fleet")
+        order_batch(many, Kind.ISOLATE, pages, "fleet")  # 2,048
+    order_batch(many, Kind.ISOLATE, pages | {15: WHOLE >> 1}, "fleet")
     many.propose(Kind.ISOLATE, "files")  # the next cell has all of its own
     with refused("GateRefused", REASON.index("BUDGET_SPENT")):
         many.propose(Kind.ISOLATE, "web")
@@ -189,10 +189,10 @@ def test_every_action_counts_as_live(many: Gate, name: str) -> None:
     kind, _, _, criticality = BATCHES[name]
     batch = named(many, name)
     size = 131 if name == "pages" else len(batch.targets)
-    many.rule(kind, criticality, live=size - 1, budget=4000)
+    many.rule(kind, criticality, live=size - 1, budget=2000)
     with refused("GateRefused", REASON.index("LIVE_LIMIT")):
         put(many, batch)
-    many.rule(kind, criticality, live=size, budget=4000)
+    many.rule(kind, criticality, live=size, budget=2000)
     put(many, batch)
     assert many.view("ruleOf", int(kind), criticality)[1] == size
     put(many, named(many, name))  # what counts already is not counted twice
@@ -221,7 +221,7 @@ def test_what_replaces_as_many_passes_lowered_limits(many: Gate) -> None:
     order_batch(many, Kind.ISOLATE, {0: bits(1, 2, 3)}, "fleet", ttl=60)
     many.evm.advance(60)
     many.zone("fleet", share=1)
-    many.rule(Kind.ISOLATE, 0, live=1, budget=4000)
+    many.rule(Kind.ISOLATE, 0, live=1, budget=2000)
     order_batch(many, Kind.ISOLATE, {0: bits(4, 5, 6)}, "fleet")
     many.evm.advance(600)
     with refused("GateRefused", REASON.index("LIVE_LIMIT")):

@@ -148,7 +148,7 @@ def test_what_is_vetoed_before_it_is_proposed_never_is(gate: Gate, people: Peopl
     assert gate.status(gate.propose(Kind.ISOLATE, "web")) == "LIVE"
 
 
-@pytest.mark.parametrize(("nonce", "good"), [(5, False), (6, True), (37, True), (38, False)])
+@pytest.mark.parametrize(("nonce", "good"), [(5, False), (6, True), (29, True), (30, False)])
 def test_a_veto_reaches_the_next_nonces_alone(gate: Gate, nonce: int, good: bool) -> None:
     """So that a guardian's key cannot use up all that an agent has at once."""
     gate.propose(Kind.ISOLATE, "web", nonce=5)

@@ -368,7 +368,7 @@ def test_a_pool_is_no_other(pooled: Gate) -> None:
 
 
 def test_batches_and_single_orders_count_together(many: Gate, people: People) -> None:
-    many.rule(Kind.ISOLATE, 0, live=3, budget=4000)
+    many.rule(Kind.ISOLATE, 0, live=3, budget=2000)
     batch = order_batch(many, Kind.ISOLATE, {0: bits(1, 2)}, "fleet")
     order = many.order(Kind.ISOLATE, "web")
     with refused("GateRefused", LIVE_LIMIT):

@@ -54,7 +54,7 @@ def test_operators_activate_a_model(gate: Gate, people: People) -> None:
         gate.propose(Kind.ISOLATE, "web", model=OTHER)
     signed = signatures(gate, *people.operators[1:4])
     activate(gate, signed)
-    told = {"model": OTHER, "card": NEW_CARD, "revision": 1}
+    told = {"model": OTHER, "card": NEW_CARD, "revision": 1, "deadline": gate.evm.now + 60}
     gate.told("ModelActivated", **told, signatures=signed)
     assert model(gate) == (True, NEW_CARD, 1, addresses(*people.operators[1:4]))
     assert gate.status(gate.propose(Kind.ISOLATE, "web", model=OTHER)) == "PENDING"

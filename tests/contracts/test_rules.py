@@ -23,10 +23,10 @@ def limited(bare_gate: Gate) -> Gate:
 @pytest.mark.parametrize(
     "rule",
     [
-        (True, True, 64, 15, 0, 2**24 - 1, 4095, 65_535),
+        (True, True, 64, 15, 0, 2**24 - 1, 2047, 65_535),
         (True, False, 1, 0, 2**24 - 1, 1, 1, 1),
         (False, False, 0, 0, 0, 0, 0, 0),
-        (False, False, 64, 15, 5, 6, 4095, 8),
+        (False, False, 64, 15, 5, 6, 2047, 8),
     ],
 )
 def test_a_rule_reads_back(limited: Gate, rule: tuple[Any, ...]) -> None:
@@ -44,15 +44,16 @@ def test_a_rule_reads_back(limited: Gate, rule: tuple[Any, ...]) -> None:
         {"quorum": 0},
         {"quorum": 65},
         {"groups": 16},
+        {"groups": 7, "quorum": 2},
         {"max_ttl": 0},
         {"budget": 0},
-        {"budget": 4096},
+        {"budget": 2048},
         {"live": 0},
         {"leasable": True, "delay": 1},
         {"allowed": False, "leasable": True},
         {"allowed": False, "quorum": 65},
         {"allowed": False, "groups": 16},
-        {"allowed": False, "budget": 4096},
+        {"allowed": False, "budget": 2048},
     ],
 )
 def test_an_incomplete_rule_is_refused(gate: Gate, change: dict[str, Any]) -> None:

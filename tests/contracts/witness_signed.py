@@ -69,8 +69,9 @@ class SignedLog(RegistryLog):
         assert not self.leases[id].ended
         self.leases[id].ended = True
 
-    def _ModelActivated(self, model: bytes, card: bytes, revision: int, signatures: Any) -> None:
-        deadline = self.args[3]
+    def _ModelActivated(
+        self, model: bytes, card: bytes, revision: int, deadline: int, signatures: Any
+    ) -> None:
         assert self.now < deadline and revision == self.models.get(model, (False, 0))[1] + 1
         message = model_message(model, card, revision, deadline, self._world.domain)
         self.collected(message_digest(message), signatures, self.limits[6])

@@ -15,7 +15,7 @@ from mutate import Sources
 from symbolic import HERE, OUT, ROOT, SPECIFICATIONS, Outcome, Result, noticed, prove
 
 NAMES = {name: contract for contract, names in SPECIFICATIONS.items() for name in names}
-FAULTS = {entry["mutant"]: entry["by"] for entry in yaml.safe_load((HERE / "faults.yaml").read_text())}
+FAULTS = {e["mutant"]: e["by"] for e in yaml.safe_load((HERE / "faults.yaml").read_text())}
 METADATA = 53  # bytes at the end of the code, of which 32 are a hash of the compiler's settings
 
 pytestmark = pytest.mark.slow

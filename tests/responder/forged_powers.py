@@ -74,6 +74,11 @@ def model_with_another_card(world: World, events: Events) -> Events:
     return change(events, "ModelActivated", card=b"\x01" * 32)
 
 
+def model_with_another_deadline(world: World, events: Events) -> Events:
+    deadline = events[last(events, "ModelActivated")].args["deadline"]
+    return change(events, "ModelActivated", deadline=deadline - 1)
+
+
 def model_of_another_revision(world: World, events: Events) -> Events:
     return change(events, "ModelActivated", revision=7)
 
@@ -128,7 +133,8 @@ POWERS = [
     (lease_under_another_id, "LeaseGranted .* id is not its content's hash"),
     (model_by_one, "ModelActivated .* 1 signatures of 2"),
     (model_by_a_forger, "ModelActivated .* the signature is not"),
-    (model_with_another_card, "ModelActivated .* does not call for it"),
+    (model_with_another_card, "ModelActivated .* the signature is not"),
+    (model_with_another_deadline, "ModelActivated .* the signature is not"),
     (model_of_another_revision, "ModelActivated .* revision 7 follows 2"),
     (model_too_late, "ModelActivated .* deadline is out of range"),
     (model_ended_by_a_stranger, "ModelDeactivated .* was no guardian"),

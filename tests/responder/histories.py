@@ -445,9 +445,6 @@ class Shown:
     def sender_of(self, tx: bytes) -> str:
         return self._history.calls[int.from_bytes(tx)][0]
 
-    def input_of(self, tx: bytes) -> bytes:
-        return self._history.calls[int.from_bytes(tx)][1]
-
     def is_valid_signature(self, signer: str, digest: bytes, signature: bytes, block: int) -> bool:
         return False
 

@@ -52,9 +52,6 @@ class Forger:
     def sender_of(self, tx: bytes) -> str:
         return self._gate.sender_of(tx)
 
-    def input_of(self, tx: bytes) -> bytes:
-        return self._gate.input_of(tx)
-
     def is_contract(self, account: str, block: int) -> bool:
         return self._gate.is_contract(account, block)
 

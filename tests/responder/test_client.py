@@ -45,12 +45,6 @@ def test_what_was_sent_is_counted(world: World) -> None:
     assert agent.sent == 1
 
 
-def test_an_input_is_what_the_transaction_was_called_with(world: World) -> None:
-    proposal = world.proposal()
-    sent = world.gate("agent").propose(proposal)
-    assert world.gate().input_of(sent)[4:].startswith(int(proposal.kind).to_bytes(32))
-
-
 def test_a_batch_is_stopped_and_taken_back_before_it_is_sent(world: World) -> None:
     batch = world.batch(Kind.BLOCK, "203.0.113.9", criticality=0)
     world.gate("operator-1").withdraw_batch(batch)
