@@ -123,8 +123,7 @@ class Suite:
 
         `selectors` are those of all functions of the contracts.
         """
-        self._code, self._work = code, work
-        self._known = selectors
+        self._code, self._known, self._work = code, selectors, work
         self._called: defaultdict[str, set[bytes]] = defaultdict(set)  # by test or fixture
         self._current = ""
         self._kills: Counter[tuple[str, str]] = Counter()  # (place or "", test)
@@ -180,10 +179,9 @@ class Suite:
             self._failed = report.nodeid
 
     def start(self, code: Code, place: str, entrances: set[bytes] | None) -> Trial:
-        """The tests that call one of these functions, apart, so that nothing of it stays.
+        """The tests that call one of these functions, or any; apart, so that nothing of it stays.
 
-        None for all tests. Those that failed for an earlier fault at this place come first, then
-        the quick ones.
+        Those that failed for an earlier fault at this place come first, then the quick ones.
         """
         wanted = self._known if entrances is None else entrances
         items = [item for item in self._items if self._calls_of(item) & wanted]
@@ -264,7 +262,7 @@ class Sources:
         solc.close()
         self._entrances = entrances(list(self._trees.values()))
         self._selectors = {
-            part: {one for p in self._imported(SHIPPED[part]) for one in self._selectors_in(p)}
+            part: set().union(*map(selectors_in, self._imported_trees(SHIPPED[part])))
             for part in PARTS
         }
 
@@ -292,8 +290,8 @@ class Sources:
             and (entrances is None or entrances & self._selectors[part])
         ]
 
-    def _selectors_in(self, path: str) -> set[bytes]:
-        return selectors_in(self._trees[path]) if path in self._trees else set()
+    def _imported_trees(self, path: str) -> list[dict[str, Any]]:
+        return [self._trees[p] for p in self._imported(path) & set(self._trees)]
 
     def _imported(self, path: str) -> set[str]:
         found = {path}
