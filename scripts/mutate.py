@@ -126,7 +126,7 @@ class Suite:
         self._code, self._known, self._work = code, selectors, work
         self._called: defaultdict[str, set[bytes]] = defaultdict(set)  # by test or fixture
         self._current = ""
-        self._kills: Counter[tuple[str, str]] = Counter()  # (place or "", test)
+        self._kills: Counter[tuple[str, str]] = Counter()  # (see _around, test)
         self._seconds: defaultdict[str, float] = defaultdict(float)  # by test
         self._failed: str | None = None
 
@@ -200,8 +200,8 @@ class Suite:
 
     def note(self, place: str, killer: str | None) -> None:
         if killer:
-            self._kills[place, killer] += 1
-            self._kills["", killer] += 1
+            for where in _around(place):
+                self._kills[where, killer] += 1
 
     def _first_failure(self, code: Code, items: list[pytest.Item]) -> str | None:
         for part, bytecode in code.items():
@@ -213,7 +213,12 @@ class Suite:
         return None
 
     def _rank(self, test: str, place: str) -> tuple[float, ...]:
-        return -self._kills[place, test], -self._kills["", test], self._seconds[test]
+        return *(-self._kills[where, test] for where in _around(place)), self._seconds[test]
+
+
+def _around(place: str) -> tuple[str, str, str]:
+    """The function, its contract, everything."""
+    return place, place.partition(".")[0], ""
 
 
 @dataclass(eq=False)

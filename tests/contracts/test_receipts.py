@@ -335,6 +335,25 @@ def test_a_receipt_of_the_order_before_is_not_this_ones(gate: Gate) -> None:
     report(gate, again)
 
 
+@pytest.mark.parametrize("name", ["networks", "credentials", "pages"])
+def test_a_receipt_of_the_batch_before_is_not_this_ones(
+    many: Gate, people: People, name: str
+) -> None:
+    many.rule(Kind.REVOKE, 1, budget=50)
+    first, second, third = (named(many, name) for _ in range(3))
+    for batch in (first, second, third):
+        put_batch(many, batch, *people.operators[:2])
+        many.evm.advance(DUE)
+        if batch is not first:
+            report_batch(many, batch)
+        elif batch.kind is Kind.ISOLATE:
+            file_page(many, batch)
+        else:
+            target = batch.targets[0].to_bytes(32)
+            args = (int(batch.kind), target, start(many, batch), APPLIED, DIGEST)
+            many.send("fileReceipt", *args, sender=people.enforcer)
+
+
 def test_an_order_that_took_over_an_end_is_due_by_that_end(gate: Gate) -> None:
     """As the gate keeps an order's end alone: `ttl` before it counts as the start."""
     gate.order(Kind.ISOLATE, "web", ttl=3600)
