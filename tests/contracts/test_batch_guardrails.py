@@ -65,6 +65,13 @@ def test_pages_are_of_a_zone(many: Gate, people: People, zone: bytes) -> None:
         many.send("orderBatch", batch.abi(), [[], [], []], [], sender=people.agent)
 
 
+@pytest.mark.parametrize("name", BATCHES)
+def test_a_batch_is_of_one_of_four_criticalities(many: Gate, people: People, name: str) -> None:
+    batch = replace(named(many, name), criticality=4)
+    with refused("GateBadBatch"):
+        many.send("orderBatch", batch.abi(), [], [], sender=people.agent)
+
+
 def test_a_list_of_names_belongs_to_pages_alone(many: Gate, people: People) -> None:
     batch = named(many, "networks")
     signatures = halves(sign_batch(many, "BatchApproval", batch, *people.operators[:2]))
