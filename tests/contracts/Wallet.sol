@@ -16,10 +16,14 @@ contract Wallet is IERC1271 {
         owner = owner_;
     }
 
-    /// @dev Whatever it answers, where it does not revert.
+    /// @dev Reverts as it does.
     function pass(address to, bytes calldata data) external {
-        (bool done,) = to.call(data);
-        require(done, "refused");
+        (bool done, bytes memory answer) = to.call(data);
+        if (!done) {
+            assembly {
+                revert(add(answer, 0x20), mload(answer))
+            }
+        }
     }
 
     function isValidSignature(bytes32 hash, bytes calldata signature) external view returns (bytes4) {
