@@ -119,10 +119,7 @@ class Suite:
     """
 
     def __init__(self, code: Code, selectors: set[bytes], work: Callable[[Suite], None]) -> None:
-        """Calls `work` after the tests have passed with this `code`.
-
-        `selectors` are those of all functions of the contracts.
-        """
+        """Calls `work` after the tests passed with this `code`, of functions of `selectors`."""
         self._code, self._known, self._work = code, selectors, work
         self._called: defaultdict[str, set[bytes]] = defaultdict(set)  # by test or fixture
         self._current = ""
@@ -384,7 +381,7 @@ def spread(chosen: list[Mutant], count: int, seed: int) -> list[Mutant]:
     return [chosen[int((start + i) * len(chosen) / count)] for i in range(count)]
 
 
-def judge(results: list[Result], complete: bool) -> list[str]:
+def judge(results: list[Result], there_are: set[str]) -> list[str]:
     """Marks the named equivalents; complaints about survivors and about the list itself."""
     named = {entry["mutant"]: entry["reason"] for entry in yaml.safe_load(EQUIVALENT.read_text())}
     complaints = []
@@ -399,10 +396,8 @@ def judge(results: list[Result], complete: bool) -> list[str]:
         elif result.verdict == "survived":
             where = f"{result.mutant.path}:{result.mutant.line}"
             complaints.append(f"survived: {where} {result.mutant.name}")
-    if complete:
-        gone = set(named) - {result.mutant.name for result in results}
-        complaints += [f"named equivalent, but there is no such mutant: {name}" for name in gone]
-    return complaints
+    gone = sorted(set(named) - there_are)
+    return complaints + [f"named equivalent, but there is no such mutant: {one}" for one in gone]
 
 
 def write_report(results: list[Result], seconds: float) -> dict[str, Any]:
@@ -432,8 +427,8 @@ def main() -> int:
     first = Solc()
     code = baseline(first)
     first.close()
-    chosen = [m for m in sources.mutants() if options.only in m.name]
-    complete = options.sample is None and not options.only
+    everything = sources.mutants()
+    chosen = [mutant for mutant in everything if options.only in mutant.name]
     if options.sample is not None:
         chosen = spread(chosen, options.sample, options.seed)
     results: list[Result] = []
@@ -445,7 +440,7 @@ def main() -> int:
                 print(f"{len(results)}/{len(chosen)} survived: {result.mutant.name}", flush=True)
 
     Suite(code, sources.selectors, work).run()
-    complaints = judge(results, complete)
+    complaints = judge(results, {mutant.name for mutant in everything})
     print(json.dumps(write_report(results, time.monotonic() - started), indent=1))
     print("\n".join(complaints), file=sys.stderr)
     return 1 if complaints else 0

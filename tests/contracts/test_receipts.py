@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from batching import bits, make_batch, named, order_batch, put_batch, release_batch
+from batching import bits, make_batch, named, order_batch, populate, put_batch, release_batch
 from scene import ENFORCER, NOW, STATUS, Gate, People, refused
 
 from policies.actions import Kind
@@ -393,6 +393,19 @@ def test_a_pages_receipt_in_time_is_not_missing(many: Gate) -> None:
         report_batch(many, batch, 0)
     report_batch(many, batch, 1)
     file_page(many, batch, 1)  # late
+
+
+@pytest.mark.parametrize("received", [False, True])
+def test_a_page_that_grew_knows_what_was_said_of_it(many: Gate, received: bool) -> None:
+    batch = order_batch(many, Kind.ISOLATE, {2: bits(5)}, "fleet")
+    many.evm.advance(DUE)
+    if received:
+        file_page(many, batch)
+    else:
+        report_batch(many, batch)
+    populate(many, "fleet", 1)
+    with refused("GateReceiptKnown", batch.id(many.domain)):
+        report_batch(many, batch)
 
 
 def test_released_pages_and_lists_are_not_reported(many: Gate, people: People) -> None:
