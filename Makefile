@@ -13,6 +13,9 @@ export npm_config_update_notifier := false
 # Brownie keeps its settings in HOME; this gives it one of the project's own.
 IN_PROJECT_HOME = mkdir -p "$(CACHE)/home" && HOME="$(CACHE)/home"
 
+# A file's tests share what they set up, so they stay together.
+ON_ALL_CORES := -n auto --dist loadfile
+
 LIVE := .venv/live.stamp node_modules/live.stamp
 DEV := .venv/dev.stamp node_modules/dev.stamp
 PROOFS := .venv-proofs/proofs.stamp
@@ -27,10 +30,10 @@ demo: $(LIVE) ## the whole loop once, on a devnet, with a simulated network
 	$(BIN)/countersign demo
 
 test: lint ## all checks and tests but the slow ones, as CI runs them
-	$(IN_PROJECT_HOME) $(BIN)/pytest
+	$(IN_PROJECT_HOME) $(BIN)/pytest $(ON_ALL_CORES)
 
 test-slow: $(DEV) $(PROOFS) ## the tests marked slow, proofs and mutation of the contracts among them
-	$(IN_PROJECT_HOME) $(BIN)/pytest -m slow
+	$(IN_PROJECT_HOME) $(BIN)/pytest $(ON_ALL_CORES) -m slow
 
 lint: $(DEV) ## ruff, mypy and the import rules
 	$(BIN)/ruff check

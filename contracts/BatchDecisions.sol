@@ -57,16 +57,12 @@ abstract contract BatchDecisions is Batches {
 
     /// @dev See `IRegistry`.
     function sealPage(bytes32 zone, uint8 criticality, uint16 page, bytes32[] calldata keys) external {
-        uint16 number = _zoneNumbers[zone];
-        if (keys.length == 0 || keys.length != _placesOf(_places[number][criticality], page)) {
-            revert IRegistry.RegistryBadPage(page);
-        }
         bytes32 chain = 0;
         for (uint256 i = 0; i < keys.length; ++i) {
             chain = keccak256(bytes.concat(chain, keys[i]));
         }
-        uint256 key = _pageKey(number, criticality, page);
-        if (chain != _pageChains[key]) revert IRegistry.RegistryBadPage(page);
+        uint256 key = _pageKey(_zoneNumbers[zone], criticality, page);
+        if (keys.length == 0 || chain != _pageChains[key]) revert IRegistry.RegistryBadPage(page);
         Walk memory walk;
         bytes32 root = _subtree(walk, keys, 0, PAGE, keys.length, 0);
         _pages[key].names = _seal(_hashRange(keys, 0, keys.length), root);

@@ -215,7 +215,7 @@ abstract contract Batches is Orders {
                 root = _subtree(walk, words, 0, PAGE, _placesOf(places, target >> NUMBER), uint128(target));
                 if (walk.next != words.length) revert IGate.GateBadNames(walk.page);
             }
-            if (sealedNames == 0 || _seal(words[0], root) != sealedNames) revert IGate.GateBadNames(walk.page);
+            if (_seal(words[0], root) != sealedNames) revert IGate.GateBadNames(walk.page);
         }
         return _hashWords(walk.hashes, walk.count);
     }

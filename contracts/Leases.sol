@@ -41,7 +41,7 @@ abstract contract Leases is Orders {
     function endLease(address agent) external {
         _require(GUARDIAN);
         bytes32 id = _leases[agent].id;
-        if (id == 0 || block.timestamp >= _leases[agent].terms.expires()) revert IGate.GateNoLease(agent);
+        if (block.timestamp >= _leases[agent].terms.expires()) revert IGate.GateNoLease(agent);
         delete _leases[agent];
         _tell(IGate.LeaseEnded.selector, id, abi.encode(msg.sender));
     }

@@ -19,6 +19,7 @@ from batching import (
     sign_batch,
     texts_of,
 )
+from layout import poke
 from scene import REASON, STATUS, Gate, People, asset_entry, halves, refused
 
 from policies.actions import Kind
@@ -160,6 +161,22 @@ def test_a_release_ends_no_more_than_it_names(many: Gate, people: People, change
     with refused("GateWrongStatus", forged.id(many.domain), STATUS.index("EXPIRED")):
         release_batch(many, forged, *people.operators[:2])
     assert len(isolated(many)) == 128
+
+
+def test_nor_does_one_whose_id_starts_alike(many: Gate, people: People) -> None:
+    """A page keeps 80 bits of its batch's id; that two batches share them is made so here."""
+    order_batch(many, Kind.ISOLATE, {0: bits(1, 2, 3)}, "fleet", ttl=600)
+    end = many.evm.now + 600
+    other = make_batch(many, Kind.ISOLATE, {0: bits(2, 4)}, "fleet")
+    fourth_zone = 4 << 24
+    start = int.from_bytes(other.id(many.domain)[:10])
+    poke(many, "_pages", [("uint256", fourth_zone)], "batch", start)
+    release_batch(many, other, *people.operators[:2])
+    signatures = sign_batch(many, "BatchRelease", other, *people.operators[:2])
+    many.told("BatchReleased", id=other.id(many.domain), signatures=signatures)
+    assert many.view("pageOf", KEY, 0, 0)[1:3] == (bits(1, 3), end)
+    assert isolated(many) == {1, 3}
+    assert counted(many) == (2, 2)
 
 
 def test_a_page_that_grew_is_released_all_the_same(many: Gate, people: People) -> None:

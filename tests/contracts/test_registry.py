@@ -10,6 +10,7 @@ from scene import (
     ALL_KINDS,
     LIMITS,
     OPEN,
+    REASON,
     Gate,
     People,
     asset_entry,
@@ -253,6 +254,11 @@ def test_there_are_four_criticalities(limited: Gate, function: str, args: tuple[
         limited.govern(function, *args)
 
 
+def test_there_is_no_rule_of_a_fifth(limited: Gate) -> None:
+    with refused("RegistryBadCriticality", 4):
+        limited.view("ruleOf", 0, 4)
+
+
 # ---------------------------------------------------------------- resources, grants, scopes
 
 
@@ -327,5 +333,8 @@ def test_sixty_four_networks_of_each_family(bare_gate: Gate, form: str) -> None:
     bare_gate.govern("setProtectedNetworks", keys[:1], False)
     bare_gate.govern("setProtectedNetworks", keys[64:], True)
     assert len(bare_gate.view("protectedNetworks")) == 65
-    for key in keys[1:]:
-        assert bare_gate.view("verdict", "0x" + "11" * 20, 0, key, 60, bytes(32))[1] == 3
+    reasons = {
+        key: REASON[bare_gate.view("verdict", "0x" + "11" * 20, 0, key, 60, bytes(32))[1]]
+        for key in keys
+    }
+    assert reasons == {key: "PROTECTED_TARGET" for key in keys[1:]} | {keys[0]: "RULE_REFUSES"}

@@ -36,6 +36,7 @@ contract Replay {
 
     error Differs(uint256 line, bool succeeded, bytes answer);
 
+    /// @dev Keeps no snapshot longer than it is of use: each holds all that was done until then.
     function test_replay() external {
         string memory file = vm.envString("RECORDED");
         uint256 lines = vm.envUint("LINES");
@@ -43,9 +44,15 @@ contract Replay {
         uint256 start = vm.snapshotState();
         for (uint256 line = 1; line <= lines; ++line) {
             (bool ends, What what, uint256 number) = this.next(file, line);
-            if (ends) vm.revertToState(start);
-            else if (what == What.SNAPSHOT) snapshots[number] = vm.snapshotState();
-            else if (what == What.REVERT) vm.revertToState(snapshots[number]);
+            if (ends) {
+                vm.revertToState(start);
+                vm.deleteStateSnapshots();
+                start = vm.snapshotState();
+            } else if (what == What.SNAPSHOT) {
+                snapshots[number] = vm.snapshotState();
+            } else if (what == What.REVERT) {
+                vm.revertToStateAndDelete(snapshots[number]);
+            }
         }
     }
 

@@ -9,6 +9,7 @@ interface Vm {
 
     function chainId(uint256 id) external;
     function deal(address account, uint256 wei_) external;
+    function deleteStateSnapshots() external;
     function envString(string calldata name) external view returns (string memory);
     function envUint(string calldata name) external view returns (uint256);
     function getCode(string calldata artifact) external view returns (bytes memory);
@@ -16,6 +17,7 @@ interface Vm {
     function prank(address caller, address origin) external;
     function readLine(string calldata path) external view returns (string memory);
     function revertToState(uint256 id) external returns (bool);
+    function revertToStateAndDelete(uint256 id) external returns (bool);
     function setNonceUnsafe(address account, uint64 nonce) external;
     function snapshotState() external returns (uint256);
     function store(address account, bytes32 slot, bytes32 value) external;
