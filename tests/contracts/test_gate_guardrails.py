@@ -104,7 +104,7 @@ def test_every_cell_has_its_own_budget(gate: Gate) -> None:
     }
     targets = [(kind, c, targets[c]) for kind, targets in of_kind.items() for c in range(4)]
     for kind, c, _ in targets:
-        gate.rule(kind, c, allowed=True, budget=1)
+        gate.rule(kind, c, allowed=True, budget=1, live=101)
     for kind, _, target in targets:
         gate.propose(kind, target)
     for kind, _, target in targets:
