@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from calls import BY_ANYONE, BY_ROLE, BY_SIGNATURE, GOVERNED, HOLDER
+from calls import BY_ANYONE, BY_ROLE, BY_SIGNATURE, GOVERNED, HOLDER, Arguments, batched
 from eth_account.signers.local import LocalAccount
 from evm import Contract
 from scene import AGENT, GUARDIAN, OPERATOR, Gate, People, account, refused
@@ -107,10 +107,19 @@ def through(gate: Gate, wallet: Contract, caller: LocalAccount, function: str, *
     wallet.send("pass", gate.contract.address, data, sender=caller.address)
 
 
-@pytest.mark.parametrize("function", [*BY_ROLE, "reportMissing", "reportMissingBatch"])
+def page_overdue(gate: Gate) -> Arguments:
+    batch = batched(gate)
+    gate.evm.advance(120)
+    return (batch.abi(), 0)
+
+
+REPORTS = {"reportMissing": BY_ANYONE["reportMissing"], "reportMissingBatch": page_overdue}
+
+
+@pytest.mark.parametrize("function", [*BY_ROLE, *REPORTS])
 def test_a_contract_may_hold_any_role(many: Gate, wallet: Contract, function: str) -> None:
     """And whoever has it make the call is no one to the gate."""
-    role, arguments = BY_ROLE.get(function) or (0, BY_ANYONE[function])
+    role, arguments = BY_ROLE.get(function) or (0, REPORTS[function])
     many.govern("setRoles", wallet.address, role, 0)
     many.govern("setEnforcerScope", wallet.address, 7, "")
     if role == AGENT:
