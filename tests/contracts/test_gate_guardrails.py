@@ -123,6 +123,9 @@ def test_every_cell_has_its_own_budget(gate: Gate) -> None:
     for kind, _, target in targets:
         with refused("GateRefused", REASON.index("BUDGET_SPENT")):
             gate.propose(kind, target)
+    gate.evm.advance(3600)
+    for kind, _, target in reversed(targets):  # nothing is left of the window before
+        gate.propose(kind, target)
 
 
 def test_a_budget_counts_per_window(gate: Gate) -> None:
