@@ -51,7 +51,7 @@ def test_a_list_names_each_target_once_and_in_order(
         many.send("orderBatch", batch.abi(), [], signatures, sender=people.agent)
 
 
-@pytest.mark.parametrize("words", [(), (1, 1), (2, 1), (1 << 128 | 1, 1), (1, 3)])
+@pytest.mark.parametrize("words", [(), (1, 1), (2, 1), (1 << 128 | 1, 1), (1, 3), (1, 1 << 99)])
 def test_pages_are_named_once_and_in_order(many: Gate, words: tuple[int, ...]) -> None:
     batch = replace(named(many, "pages"), targets=words)
     with refused("GateBadBatch"):

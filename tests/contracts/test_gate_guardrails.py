@@ -94,6 +94,19 @@ def test_the_width_of_a_block_decides_the_quorum(gate: Gate, target: str, quorum
     assert gate.view("verdict", agent, 0, key, 60, MODEL) == (TIER.index("QUORUM"), 0, quorum, 0)
 
 
+WIDTHS = [((32, 128), 0), ((31, 127), 1), ((24, 64), 1), ((23, 63), 2), ((16, 48), 2)]
+WIDTHS += [((15, 47), 3), ((8, 16), 3), ((1, 24), 3), ((0, 0), 3)]
+
+
+def test_the_wider_a_block_the_more_it_may_hurt(gate: Gate) -> None:
+    for c in range(4):
+        gate.rule(Kind.BLOCK, c, leasable=False, quorum=1 + c)
+    for prefixes, c in WIDTHS:
+        for family, prefix in zip((4, 6), prefixes, strict=True):
+            key = (family << 136 | prefix << 128).to_bytes(32)
+            assert gate.view("stateOf", gate.proposal(Kind.BLOCK, key).abi())[2] == 1 + c
+
+
 def test_every_cell_has_its_own_budget(gate: Gate) -> None:
     gate.govern("setCredentials", [(f"key {c}", "ops", c, False) for c in range(4)])
     networks = ["203.0.113.9/32", "203.0.113.0/24", "203.0.0.0/16", "64.0.0.0/8"]
@@ -110,6 +123,9 @@ def test_every_cell_has_its_own_budget(gate: Gate) -> None:
     for kind, _, target in targets:
         with refused("GateRefused", REASON.index("BUDGET_SPENT")):
             gate.propose(kind, target)
+    gate.evm.advance(3600)
+    for kind, _, target in reversed(targets):  # nothing is left of the window before
+        gate.propose(kind, target)
 
 
 def test_a_budget_counts_per_window(gate: Gate) -> None:

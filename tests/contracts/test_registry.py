@@ -342,3 +342,9 @@ def test_sixty_four_networks_of_each_family(bare_gate: Gate, form: str) -> None:
         for key in keys
     }
     assert reasons == {key: "PROTECTED_TARGET" for key in keys[1:]} | {keys[0]: "RULE_REFUSES"}
+
+
+def test_an_asset_moves_from_any_zone_to_any_other(gate: Gate) -> None:
+    for zone in ("office", "core", "dmz", "core", "office", "dmz"):
+        gate.govern("setAssets", [asset_entry("web", zone, 0, False)])
+        assert gate.view("assetOf", name_key("web"))[0] == name_key(zone)

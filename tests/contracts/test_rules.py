@@ -207,3 +207,14 @@ def test_no_field_of_a_lease_runs_into_the_next(gate: Gate, people: People) -> N
     assert gate.view("leaseOf", people.agent.address)[3] == (0, 1, 0)
     gate.evm.advance(3600)
     assert gate.view("leaseOf", people.agent.address)[0] == bytes(32)
+
+
+def test_no_field_of_a_target_runs_into_the_next(gate: Gate, people: People) -> None:
+    for number in range(8):  # each of another id
+        target = f"203.0.113.{number}/32"
+        gate.order(Kind.BLOCK, target, ttl=601)
+        order = gate.order(Kind.BLOCK, target, ttl=700)
+        assert gate.view("orderedUntil", 0, order.target) == gate.evm.now + 700
+        signatures = gate.sign("Release", order, *people.operators[:2])
+        gate.send("release", order.abi(), signatures, sender=people.stranger)
+        assert gate.status(order) == "RELEASED"
