@@ -74,11 +74,18 @@ contract NetworksSpec is Code {
 
     // ============ Overlap ============
 
-    function check_overlap_is_of_intervals(bytes32 one, bytes32 other) external view {
+    function check_overlap_is_to_share_an_address(bytes32 one, bytes32 other, uint128 address_) external view {
         assumeCanonical(one);
         assumeCanonical(other);
-        bool shares = family(one) == family(other) && first(one) <= last(other) && first(other) <= last(one);
-        assert(port.overlap(one, other) == shares);
+        bool alike = family(one) == family(other);
+        bool overlaps = port.overlap(one, other);
+        assert(overlaps || !(alike && covers(one, address_) && covers(other, address_)));
+        uint256 shared = first(prefixOf(one) < prefixOf(other) ? other : one);
+        assert(!overlaps || (alike && covers(one, shared) && covers(other, shared)));
+    }
+
+    function covers(bytes32 network, uint256 address_) private pure returns (bool) {
+        return (first(network) ^ address_) >> (width(network) - prefixOf(network)) == 0;
     }
 
     function check_overlap_of_the_shortened_is_the_same(bytes32 one, bytes32 other) external view {
