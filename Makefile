@@ -14,7 +14,7 @@ export npm_config_update_notifier := false
 IN_PROJECT_HOME = mkdir -p "$(CACHE)/home" && HOME="$(CACHE)/home"
 
 # A file's tests share what they set up, so they stay together.
-ON_ALL_CORES := -n auto --dist loadfile
+ON_ALL_CORES := -n auto --dist loadfile --no-loadscope-reorder
 
 LIVE := .venv/live.stamp node_modules/live.stamp
 DEV := .venv/dev.stamp node_modules/dev.stamp

@@ -1,30 +1,31 @@
 """Small faults, one at a time, put into the contracts' sources: what scripts/mutate.py tries out.
 
-Faults are made from solc's syntax trees, so each one is a change of meaning at a known place.
+Faults are made from solc's syntax trees, so each one is a change of meaning at a known place. What
+only a test blind to another fault of the same place could miss is left out: a boundary moved one
+way stands for both, `a && b` without either half for `a || b`, `if (false)` for its body removed.
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-__all__ = ["Mutant", "mutants"]
+__all__ = ["Mutant", "entrances", "mutants", "selectors_in"]
 
 Node = dict[str, Any]
 Change = tuple[int, int, str]  # from byte, to byte, what comes in between
 
 SWAPS = {
-    "<": ("<=", ">="),
-    "<=": ("<", ">"),
-    ">": (">=", "<="),
-    ">=": (">", "<"),
+    "<": ("<=",),
+    "<=": ("<",),
+    ">": (">=",),
+    ">=": (">",),
     "==": ("!=",),
     "!=": ("==",),
-    "&&": ("||",),
-    "||": ("&&",),
     "&": ("|",),
     "|": ("&",),
     "^": ("&",),
@@ -37,13 +38,13 @@ SWAPS = {
     ">>": ("<<",),
     "++": ("--",),
     "--": ("++",),
-    "|=": ("=", "&="),
-    "&=": ("=", "|="),
+    "|=": ("=",),
+    "&=": ("=",),
     "^=": ("=",),
     "+=": ("-=", "="),
     "-=": ("+=", "="),
 }
-COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
+EQUALITIES = ("==", "!=")
 YUL_SWAPS = {
     "add": "sub",
     "sub": "add",
@@ -86,14 +87,61 @@ def mutants(path: str, source: str, tree: Node) -> Iterator[Mutant]:
     text = source.encode()
     constants, members = _neighbours(tree)
     make = _Changes(text, constants, members)
-    for contract in tree["nodes"]:
-        if contract["nodeType"] != "ContractDefinition" or contract["contractKind"] == "interface":
-            continue
-        for part in contract["nodes"]:
-            name = part.get("name") or part.get("kind") or part["nodeType"]
-            for node in _walk(part):
-                for change in make.of(node):
-                    yield _mutant(path, text, f"{contract['name']}.{name}", change)
+    for name, part in _parts(tree, path.rpartition("/")[2].removesuffix(".sol")):
+        for node in _walk(part):
+            for change in make.of(node):
+                yield _mutant(path, text, name, change)
+
+
+def entrances(trees: list[Node]) -> dict[str, set[bytes] | None]:
+    """By name of a function, modifier or variable: selectors of the functions that may come there.
+
+    None where every transaction does. Goes by names alone, and so finds rather too many.
+    """
+    uses: defaultdict[str, set[str]] = defaultdict(set)
+    selectors: defaultdict[str, set[bytes]] = defaultdict(set)
+    for tree in trees:
+        for place, part in _parts(tree, ""):
+            name = place.partition(".")[2]
+            uses[name] |= {n.get("memberName") or n.get("name") or "" for n in _walk(part)} - {name}
+            selectors[name] |= _selector(part)
+    found: dict[str, set[bytes] | None] = {name: set() for name in uses}
+    for name in uses:
+        always = name in ("constructor", "fallback", "receive")
+        for reached in _closure(name, uses):
+            if reached in found:
+                sofar = found[reached]
+                found[reached] = None if always or sofar is None else sofar | selectors[name]
+    return found
+
+
+def selectors_in(tree: Node) -> set[bytes]:
+    """Those of the functions of one file."""
+    return {selector for _, part in _parts(tree, "") for selector in _selector(part)}
+
+
+def _selector(part: Node) -> set[bytes]:
+    return {bytes.fromhex(part["functionSelector"])} if "functionSelector" in part else set()
+
+
+def _closure(name: str, uses: dict[str, set[str]]) -> set[str]:
+    found, left = {name}, [name]
+    while left:
+        for used in uses.get(left.pop(), set()) - found:
+            found.add(used)
+            left.append(used)
+    return found
+
+
+def _parts(tree: Node, stem: str) -> Iterator[tuple[str, Node]]:
+    """What can be changed in a file, with its name: Contract.function, or File.function."""
+    for node in tree["nodes"]:
+        if node["nodeType"] == "FunctionDefinition":
+            yield f"{stem}.{node['name']}", node
+        elif node["nodeType"] == "ContractDefinition" and node["contractKind"] != "interface":
+            for part in node["nodes"]:
+                name = part.get("name") or part.get("kind") or part["nodeType"]
+                yield f"{node['name']}.{name}", part
 
 
 def _mutant(path: str, text: bytes, place: str, change: Change) -> Mutant:
@@ -167,7 +215,6 @@ class _Changes:
             "MemberAccess": self._member,
             "ModifierInvocation": self._modifier,
             "Return": self._return,
-            "RevertStatement": self._removed,
             "UnaryOperation": self._unary,
             "YulFunctionCall": self._yul_call,
             "YulLiteral": self._yul_literal,
@@ -217,7 +264,7 @@ class _Changes:
     def _if(self, node: Node) -> Iterator[Change]:
         condition = node["condition"]
         yield self._replaced(condition, "false")
-        if condition.get("operator") not in COMPARISONS:  # whose opposites are among the swaps
+        if condition.get("operator") not in EQUALITIES:  # whose opposites are among the swaps
             yield self._replaced(condition, f"!({self._source(condition)})")
 
     def _conditional(self, node: Node) -> Iterator[Change]:
@@ -259,12 +306,7 @@ class _Changes:
         elif node["kind"] == "string":
             yield self._replaced(node, f'"{node["value"]}x"')
         elif node["kind"] == "number" and node.get("subdenomination") is None:
-            yield from self._shifted(node, int(node["value"], 0))
-
-    def _shifted(self, node: Node, value: int) -> Iterator[Change]:
-        yield self._replaced(node, str(value + 1))
-        if value > 0:
-            yield self._replaced(node, str(value - 1))
+            yield self._replaced(node, str(int(node["value"], 0) + 1))
 
     def _modifier(self, node: Node) -> Iterator[Change]:
         if node.get("kind") == "modifierInvocation":
@@ -283,7 +325,7 @@ class _Changes:
 
     def _yul_literal(self, node: Node) -> Iterator[Change]:
         if node.get("kind") == "number":
-            yield from self._shifted(node, int(node["value"], 0))
+            yield self._replaced(node, str(int(node["value"], 0) + 1))
 
 
 def _type(node: Node) -> str:

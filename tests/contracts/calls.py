@@ -37,6 +37,7 @@ __all__ = [
     "GOVERNED",
     "HOLDER",
     "Arguments",
+    "batched",
     "call_of",
 ]
 

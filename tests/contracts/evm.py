@@ -176,7 +176,10 @@ class Contract:
         types = get_abi_input_types(entry)
         pairs = list(zip(entry["inputs"], types, strict=True))
         indexed = iter(topics[1:])
-        plain = iter(decode([kind for field, kind in pairs if not field["indexed"]], data))
+        plain_types = [kind for field, kind in pairs if not field["indexed"]]
+        values = decode(plain_types, data)
+        assert encode(plain_types, values) == data, f"{entry['name']}: not as the ABI has it"
+        plain = iter(values)
         args = {
             field["name"]: decode([kind], next(indexed))[0] if field["indexed"] else next(plain)
             for field, kind in pairs

@@ -59,6 +59,7 @@ RULES = {  # allowed, leasable, quorum, groups, delay, maxTtl, budget, live
 }
 
 
+@cache
 def account(name: str) -> LocalAccount:
     """The same key for the same name, always."""
     return Account.from_key(name_key(name))

@@ -85,7 +85,7 @@ def test_a_block_takes_it_away_from_there_alone(granted: Gate, network: str) -> 
     assert authorized_from(granted)
 
 
-@pytest.mark.parametrize("name", ["credentials", "pages", "networks"])
+@pytest.mark.parametrize("name", ["credentials", "pages", "networks", "wide networks"])
 def test_a_batch_takes_it_away_too(granted: Gate, people: People, name: str) -> None:
     asset, host = "fleet-0-1", "203.0.113.1"
     granted.govern("setResource", "wiki", asset)

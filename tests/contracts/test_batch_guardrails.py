@@ -225,11 +225,11 @@ def test_a_single_order_meets_what_a_batch_left(many: Gate) -> None:
 
 
 def test_what_replaces_as_many_passes_lowered_limits(many: Gate) -> None:
-    order_batch(many, Kind.ISOLATE, {0: bits(1, 2, 3)}, "fleet", ttl=60)
+    order_batch(many, Kind.ISOLATE, {0: bits(1, 2, 3, 4)}, "fleet", ttl=60)
     many.evm.advance(60)
-    many.zone("fleet", share=1)
+    many.zone("fleet", share=1)  # three of 300
     many.rule(Kind.ISOLATE, 0, live=1, budget=2000)
-    order_batch(many, Kind.ISOLATE, {0: bits(4, 5, 6)}, "fleet")
+    order_batch(many, Kind.ISOLATE, {0: bits(4, 5, 6, 7)}, "fleet")
     many.evm.advance(600)
     with refused("GateRefused", REASON.index("LIVE_LIMIT")):
-        order_batch(many, Kind.ISOLATE, {0: bits(1, 2, 3, 4)}, "fleet")
+        order_batch(many, Kind.ISOLATE, {0: bits(1, 2, 3, 4, 5)}, "fleet")

@@ -133,6 +133,15 @@ def test_operators_release_a_list(many: Gate, people: People, name: str) -> None
         release_batch(many, batch, *people.operators[:2])
 
 
+@pytest.mark.parametrize("name", BATCHES)
+def test_what_ended_is_not_released(many: Gate, people: People, name: str) -> None:
+    batch = named(many, name)
+    put(many, batch)
+    many.evm.advance(batch.ttl)
+    with refused("GateWrongStatus", batch.id(many.domain), STATUS.index("EXPIRED")):
+        release_batch(many, batch, *people.operators[:2])
+
+
 @pytest.mark.parametrize("signers", ["one", "twice", "stranger", "approval"])
 def test_a_release_has_its_quorum(many: Gate, people: People, signers: str) -> None:
     batch = named(many, "pages")
@@ -293,10 +302,13 @@ def test_a_guardian_vetoes_what_has_not_executed(many: Gate, people: People, nam
 def test_what_executed_is_neither_withdrawn_nor_vetoed(many: Gate, people: People) -> None:
     batch = named(many, "networks")
     put(many, batch)
-    with refused("GateBadNonce", batch.nonce, batch.nonce):
-        many.send("withdrawBatch", batch.abi(), sender=people.operators[0])
-    with refused("GateBadNonce", batch.nonce, batch.nonce):
-        many.send("vetoBatch", batch.abi(), sender=people.guardian)
+    put(many, named(many, "credentials"))
+    for function, sender in (
+        ("withdrawBatch", people.operators[0]),
+        ("vetoBatch", people.guardian),
+    ):
+        with refused("GateBadNonce", batch.nonce, batch.nonce + 1):  # the last one used
+            many.send(function, batch.abi(), sender=sender)
 
 
 @pytest.mark.parametrize("offset", [0, 901])

@@ -42,6 +42,13 @@ def verdict(gate: Gate, kind: Kind, target: str) -> tuple[str, int, int]:
 # ---------------------------------------------------------------- delay
 
 
+def test_a_second_is_a_delay(gate: Gate) -> None:
+    gate.rule(Kind.ISOLATE, 1, leasable=False, delay=1)
+    assert verdict(gate, Kind.ISOLATE, "files") == ("DELAYED", 2, 1)
+    with refused("GateTooEarly", gate.evm.now + 1):
+        gate.propose_approved(Kind.ISOLATE, "files")
+
+
 def test_what_is_approved_waits(slow: Gate, people: People) -> None:
     assert verdict(slow, Kind.ISOLATE, "files") == ("DELAYED", 2, DELAY)
     proposal = slow.propose(Kind.ISOLATE, "files")

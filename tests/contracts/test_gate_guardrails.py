@@ -94,6 +94,24 @@ def test_the_width_of_a_block_decides_the_quorum(gate: Gate, target: str, quorum
     assert gate.view("verdict", agent, 0, key, 60, MODEL) == (TIER.index("QUORUM"), 0, quorum, 0)
 
 
+def test_every_cell_has_its_own_budget(gate: Gate) -> None:
+    gate.govern("setCredentials", [(f"key {c}", "ops", c, False) for c in range(4)])
+    networks = ["203.0.113.9/32", "203.0.113.0/24", "203.0.0.0/16", "64.0.0.0/8"]
+    of_kind = {
+        Kind.BLOCK: networks,
+        Kind.ISOLATE: ["web", "files", "mail", "erp"],
+        Kind.REVOKE: [f"key {c}" for c in range(4)],
+    }
+    targets = [(kind, c, targets[c]) for kind, targets in of_kind.items() for c in range(4)]
+    for kind, c, _ in targets:
+        gate.rule(kind, c, allowed=True, budget=1, live=101)
+    for kind, _, target in targets:
+        gate.propose(kind, target)
+    for kind, _, target in targets:
+        with refused("GateRefused", REASON.index("BUDGET_SPENT")):
+            gate.propose(kind, target)
+
+
 def test_a_budget_counts_per_window(gate: Gate) -> None:
     budget = RULES[Kind.ISOLATE, 1][6]
     gate.evm.advance(3599)

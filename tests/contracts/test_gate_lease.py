@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scene import AGENT, GUARDIAN, MODEL, OPERATOR, Gate, People, refused
+from scene import AGENT, GUARDIAN, MODEL, NOW, OPERATOR, Gate, People, refused
 
 from policies.actions import Kind
 
@@ -152,6 +152,7 @@ def test_a_lease_taken_back_makes_room_for_another(gate: Gate, people: People) -
         {"max_ttl": 0},
         {"max_criticality": 4},
         {"expires": 1},
+        {"expires": NOW},
         {"expires": 2**63},
         {"blocks": 4096},
         {"isolations": 2**32 - 1},

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
-from calls import BY_ANYONE, BY_ROLE, BY_SIGNATURE, GOVERNED, HOLDER
+from calls import BY_ANYONE, BY_ROLE, BY_SIGNATURE, GOVERNED, HOLDER, Arguments, batched
 from eth_account.signers.local import LocalAccount
+from evm import Contract
 from scene import AGENT, GUARDIAN, OPERATOR, Gate, People, account, refused
 
 from policies.actions import Kind
@@ -85,6 +89,70 @@ def test_governance_is_for_the_governor(many: Gate, function: str, name: str) ->
     with refused("AccessManagedUnauthorized", caller.address):
         many.send(function, *GOVERNED[function], sender=caller)
     assert many.evm.state() == before
+
+
+# ---------------------------------------------------------------- contracts as callers
+
+
+@pytest.fixture
+def wallet(many: Gate, wallet_artifact: dict[str, Any]) -> Contract:
+    owner = many.people.stranger.address
+    made = many.evm.deploy(wallet_artifact, owner, sender=owner)
+    errors = [entry for entry in many.contract.abi if entry["type"] == "error"]
+    return Contract(many.evm, made.address, [*made.abi, *errors])
+
+
+def through(gate: Gate, wallet: Contract, caller: LocalAccount, function: str, *args: Any) -> None:
+    data = gate.contract.data(function, *args)
+    wallet.send("pass", gate.contract.address, data, sender=caller.address)
+
+
+def page_overdue(gate: Gate) -> Arguments:
+    batch = batched(gate)
+    gate.evm.advance(120)
+    return (batch.abi(), 0)
+
+
+REPORTS = {"reportMissing": BY_ANYONE["reportMissing"], "reportMissingBatch": page_overdue}
+
+
+@pytest.mark.parametrize("function", [*BY_ROLE, *REPORTS])
+def test_a_contract_may_hold_any_role(many: Gate, wallet: Contract, function: str) -> None:
+    """And whoever has it make the call is no one to the gate."""
+    role, arguments = BY_ROLE.get(function) or (0, REPORTS[function])
+    many.govern("setRoles", wallet.address, role, 0)
+    many.govern("setEnforcerScope", wallet.address, 7, "")
+    if role == AGENT:
+        many.people = replace(many.people, agent=wallet)  # whose address alone is asked for
+    through(many, wallet, many.people.stranger, function, *arguments(many))
+    told = b"".join(b"".join(topics) + data for _, topics, data in many.evm.logs)
+    assert bytes.fromhex(wallet.address[2:]) in told
+    assert bytes.fromhex(many.people.stranger.address[2:]) not in told
+
+
+@pytest.mark.parametrize("function", BY_ROLE)
+def test_a_contract_has_no_role_of_its_callers(many: Gate, wallet: Contract, function: str) -> None:
+    role, arguments = BY_ROLE[function]
+    args = arguments(many)
+    with refused("GateMissingRole", wallet.address, role):
+        through(many, wallet, person(many, HOLDER[role]), function, *args)
+
+
+def test_a_contract_speaks_in_its_own_name(many: Gate, wallet: Contract, people: People) -> None:
+    many.govern("setRoles", wallet.address, AGENT, 0)
+    for function in ("propose", "proposeApproved", "orderBatch"):
+        args = BY_ROLE[function][1](many)
+        with refused("GateNotProposer", wallet.address, people.agent.address):
+            through(many, wallet, people.agent, function, *args)
+    many.govern("setRoles", wallet.address, OPERATOR, 0)
+    proposal = many.propose(Kind.ISOLATE, "web")
+    through(many, wallet, people.stranger, "withdraw", proposal.abi())
+    for function in ("withdraw", "approve", "reject"):
+        with refused("GateAlreadyVoted", many.id(proposal), wallet.address):
+            through(many, wallet, people.stranger, function, proposal.abi())
+
+
+# ---------------------------------------------------------------- the tables
 
 
 def test_the_tables_above_name_every_function_that_changes_something(gate: Gate) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
-from eth_utils import to_checksum_address
+from eth_utils import keccak, to_checksum_address
 from scene import (
     NOW,
     OPERATOR,
@@ -53,6 +53,21 @@ def test_the_digest_is_what_a_wallet_signs(
     signed = Account.from_key(b"\x01" * 32).sign_message(message)
     assert gate.view(digest, proposal.abi()) == bytes(signed.message_hash)
     assert gate.view("idOf", proposal.abi()) == proposal.id(gate.domain)
+
+
+OCTETS = (0, 9, 10, 99, 100, 109, 199, 255)
+HOSTS = [(4, 32, int.from_bytes(bytes((a, b, b, a)))) for a in OCTETS for b in OCTETS]
+HOSTS += [(4, prefix, 0) for prefix in range(32)]
+HOSTS += [(6, prefix, 0) for prefix in (0, 1, 9, 10, 11, 64, 90, 98, 99, 100, 101, 109, 110, 119)]
+HOSTS += [(6, 128, 0xFEDCBA98765432100123456789ABCDEF), (6, 128, (1 << 128) - 1)]
+
+
+def test_a_network_is_shown_in_full(gate: Gate) -> None:
+    for family, prefix, host in HOSTS:
+        proposal = gate.proposal(Kind.BLOCK, (family << 136 | prefix << 128 | host).to_bytes(32))
+        message = decision_message("Approval", proposal, words(proposal), gate.domain)
+        digest = keccak(b"\x19\x01" + message.header + message.body)
+        assert gate.view("approvalDigest", proposal.abi()) == digest
 
 
 def test_the_lease_digest_is_what_a_wallet_signs(gate: Gate) -> None:

@@ -70,6 +70,15 @@ def test_who_withdrew_votes_no_more(gate: Gate, people: People, vote: str, befor
         gate.send(vote, *args, sender=people.stranger if by_signature else operator)
 
 
+def test_many_withdraw(gate: Gate, people: People) -> None:
+    proposal = gate.propose(Kind.ISOLATE, "web")
+    for operator in people.operators[:3]:
+        withdraw(gate, proposal, operator)
+    for operator in people.operators[:3]:
+        with refused("GateAlreadyVoted", gate.id(proposal), operator.address):
+            gate.send("approve", proposal.abi(), sender=operator)
+
+
 def test_a_withdrawal_is_final(gate: Gate, people: People) -> None:
     proposal = gate.propose(Kind.ISOLATE, "web")
     withdraw(gate, proposal, people.operators[0])

@@ -13,7 +13,7 @@ from responder.chain.proposal import name_key
 
 ADMIN = 0  # AccessManager's own role
 DAY = 86_400
-CHANGE = (60, 30, 60, 60, 1, 1, 1)  # limits
+CHANGE = (60, 30, 61, 62, 1, 2, 3)  # limits, each of its own
 
 
 @pytest.fixture
@@ -60,6 +60,8 @@ def test_a_change_that_waited_goes_through_the_manager_too(delayed: Gate, people
     delayed.evm.advance(DAY)
     args = (delayed.contract.address, data)
     delayed.manager.send("execute", *args, sender=people.governor.address)
+    told = [topics for emitter, topics, _ in delayed.evm.logs if emitter == args[0].lower()]
+    assert told[0][1].hex().endswith(delayed.manager.address[2:].lower())  # who changed them
     assert delayed.view("limits") == CHANGE
 
 

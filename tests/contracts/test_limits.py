@@ -146,6 +146,16 @@ def test_lowered_limits_end_nothing(gate: Gate) -> None:
         gate.propose(Kind.BLOCK, ADDRESSES[2])
 
 
+@pytest.mark.parametrize(
+    ("kind", "target"), [(Kind.BLOCK, ADDRESSES[0]), (Kind.REVOKE, "ssh:deploy")]
+)
+def test_what_is_no_asset_counts_in_no_zone(gate: Gate, kind: Kind, target: str) -> None:
+    zones = ("dmz", "office", "core", "nowhere")
+    before = [zone(gate, name) for name in zones]
+    gate.order(kind, target)
+    assert [zone(gate, name) for name in zones] == before
+
+
 # ---------------------------------------------------------------- settling
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from batching import bits, make_batch, named, order_batch, put_batch, release_batch
+from batching import bits, make_batch, named, order_batch, populate, put_batch, release_batch
 from scene import ENFORCER, NOW, STATUS, Gate, People, refused
 
 from policies.actions import Kind
@@ -335,6 +335,25 @@ def test_a_receipt_of_the_order_before_is_not_this_ones(gate: Gate) -> None:
     report(gate, again)
 
 
+@pytest.mark.parametrize("name", ["networks", "credentials", "pages"])
+def test_a_receipt_of_the_batch_before_is_not_this_ones(
+    many: Gate, people: People, name: str
+) -> None:
+    many.rule(Kind.REVOKE, 1, budget=50)
+    first, second, third = (named(many, name) for _ in range(3))
+    for batch in (first, second, third):
+        put_batch(many, batch, *people.operators[:2])
+        many.evm.advance(DUE)
+        if batch is not first:
+            report_batch(many, batch)
+        elif batch.kind is Kind.ISOLATE:
+            file_page(many, batch)
+        else:
+            target = batch.targets[0].to_bytes(32)
+            args = (int(batch.kind), target, start(many, batch), APPLIED, DIGEST)
+            many.send("fileReceipt", *args, sender=people.enforcer)
+
+
 def test_an_order_that_took_over_an_end_is_due_by_that_end(gate: Gate) -> None:
     """As the gate keeps an order's end alone: `ttl` before it counts as the start."""
     gate.order(Kind.ISOLATE, "web", ttl=3600)
@@ -374,6 +393,19 @@ def test_a_pages_receipt_in_time_is_not_missing(many: Gate) -> None:
         report_batch(many, batch, 0)
     report_batch(many, batch, 1)
     file_page(many, batch, 1)  # late
+
+
+@pytest.mark.parametrize("received", [False, True])
+def test_a_page_that_grew_knows_what_was_said_of_it(many: Gate, received: bool) -> None:
+    batch = order_batch(many, Kind.ISOLATE, {2: bits(5)}, "fleet")
+    many.evm.advance(DUE)
+    if received:
+        file_page(many, batch)
+    else:
+        report_batch(many, batch)
+    populate(many, "fleet", 1)
+    with refused("GateReceiptKnown", batch.id(many.domain)):
+        report_batch(many, batch)
 
 
 def test_released_pages_and_lists_are_not_reported(many: Gate, people: People) -> None:

@@ -77,6 +77,22 @@ def test_a_root_is_told(gate: Gate, people: People) -> None:
     gate.told("ReceiptsFiled", root=b"\x07" * 32, enforcer=enforcer, count=100)
 
 
+def test_a_root_is_of_the_contract_that_filed_it(
+    gate: Gate, people: People, wallet_artifact: dict[str, Any]
+) -> None:
+    caller = people.stranger.address
+    wallet = gate.evm.deploy(wallet_artifact, caller, sender=caller)
+    gate.govern("setRoles", wallet.address, ENFORCER, 0)
+    gate.govern("setEnforcerScope", wallet.address, 7, "")
+    order = gate.order(Kind.ISOLATE, "web")
+    receipt = receipt_of(gate, order, order.target, enforcer=wallet.address)
+    root = leaf(receipt)
+    data = gate.contract.data("fileReceipts", root, 1)
+    wallet.send("pass", gate.contract.address, data, sender=caller)
+    show(gate, order.kind, receipt, root, [])
+    gate.told("ReceiptShown", order=receipt[0], receipt=receipt, root=root)
+
+
 def test_a_root_is_filed_once_by_whomever(gate: Gate, people: People) -> None:
     gate.govern("setRoles", people.stranger.address, ENFORCER, 0)
     gate.send("fileReceipts", b"\x07" * 32, 1, sender=people.enforcer)

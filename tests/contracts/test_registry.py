@@ -328,6 +328,10 @@ def test_sixty_four_networks_of_each_family(bare_gate: Gate, form: str) -> None:
     bare_gate.govern("setProtectedNetworks", keys[:64], True)
     with refused("RegistryFull", 64):
         bare_gate.govern("setProtectedNetworks", keys[64:], True)
+    agent, free = "0x" + "11" * 20, ("192.0.2.1/32", "2001:db8:ffff::1/128")
+    for network in free:
+        reason = bare_gate.view("verdict", agent, 0, net(network), 60, bytes(32))[1]
+        assert REASON[reason] == "RULE_REFUSES"  # and not as protected
     other = net("192.0.2.0/24") if "db8" in form else net("2001:db8:ffff::/48")
     bare_gate.govern("setProtectedNetworks", [other], True)
     bare_gate.govern("setProtectedNetworks", keys[:1], False)

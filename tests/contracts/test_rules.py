@@ -5,9 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scene import LIMITS, OPEN, RULE_FIELDS, RULES, Gate, People, asset_entry, refused
+from scene import (
+    LIMITS,
+    MODEL,
+    OPEN,
+    REASON,
+    RULE_FIELDS,
+    RULES,
+    Gate,
+    People,
+    asset_entry,
+    refused,
+)
 
 from policies.actions import Kind
+from responder.chain.proposal import name_key
 
 MONTH = 2_592_000
 
@@ -60,6 +72,13 @@ def test_an_incomplete_rule_is_refused(gate: Gate, change: dict[str, Any]) -> No
     rule = dict(zip(RULE_FIELDS, RULES[Kind.REVOKE, 2], strict=True)) | change
     with refused("RegistryBadRule", 2, 2):
         gate.govern("setRule", 2, 2, tuple(rule.values()))
+
+
+def test_there_are_four_criticalities(gate: Gate) -> None:
+    with refused("RegistryBadCriticality", 4):
+        gate.view("ruleOf", 0, 4)
+    with refused("RegistryBadCriticality", 4):
+        gate.govern("setRule", 0, 4, RULES[Kind.BLOCK, 0])
 
 
 def test_a_new_rule_keeps_what_counts(gate: Gate) -> None:
@@ -132,3 +151,59 @@ def test_a_changed_window_counts_anew(gate: Gate) -> None:
         gate.propose(Kind.ISOLATE, "files")
     gate.govern("setLimits", (7200, *LIMITS[1:]))
     gate.propose(Kind.ISOLATE, "files")
+
+
+# ---------------------------------------------------------------- fields share words
+
+
+def test_no_field_of_a_rule_runs_into_the_next(gate: Gate, people: People) -> None:
+    """All odd: whoever read a bit too much would read one that is set."""
+    now, target = gate.evm.now, "203.0.113.9/32"
+    gate.govern("setLimits", (3601, 901, 86_401, 121, 3, 3, 3))
+    odd = {"quorum": 3, "delay": 101, "max_ttl": 3601, "budget": 1, "live": 101}
+    gate.rule(Kind.BLOCK, 0, leasable=False, **odd)
+    assert gate.view("ruleOf", 0, 0)[1] == 0
+    assert gate.view("stateOf", gate.proposal(Kind.BLOCK, target).abi())[2] == 3
+    with refused("GateBadDeadline", now + 902, now + 1, now + 901):
+        gate.propose(Kind.BLOCK, target, deadline=now + 902)
+    with refused("GateRefused", REASON.index("TTL_OUT_OF_RANGE")):
+        gate.propose(Kind.BLOCK, target, ttl=3602)
+    with refused("GateTooEarly", now + 101):
+        gate.propose_approved(Kind.BLOCK, target)
+    gate.propose(Kind.BLOCK, target, ttl=3601, deadline=now + 901)
+    with refused("GateRefused", REASON.index("BUDGET_SPENT")):
+        gate.propose(Kind.BLOCK, target)
+    gate.evm.advance(3601)
+    gate.propose(Kind.BLOCK, target)
+
+
+def test_no_field_of_a_zone_runs_into_the_next(gate: Gate) -> None:
+    now, web = gate.evm.now, name_key("web")
+    gate.govern("setAssets", [asset_entry(name, "dmz", 0, False) for name in ("a", "b")])
+    frozen = {"frozen_from": now + 1, "frozen_until": now + 11}
+    gate.zone("dmz", share=35, extra=1, **frozen, opens=1, length=3)
+    gate.rule(Kind.ISOLATE, 0, leasable=False)
+    gate.order(Kind.ISOLATE, "web", ttl=601)
+    assert gate.view("zoneOf", name_key("dmz"))[1:] == (3, 1)
+    assert gate.view("assetOf", web)[5] == 0  # its place
+    with refused("GateRefused", REASON.index("ZONE_SHARE")):
+        gate.propose(Kind.ISOLATE, "a")
+    proposal = gate.proposal(Kind.ISOLATE, "web", deadline=now + 100)
+    needed = []
+    for seconds in (0, 1, 9, 1):
+        gate.evm.advance(seconds)
+        needed.append(gate.view("stateOf", proposal.abi())[2])
+    assert needed == [2, 3, 3, 2]
+    gate.rule(Kind.ISOLATE, 0, leasable=False, delay=101)
+    assert gate.view("verdict", gate.people.agent.address, 1, web, 60, MODEL)[3] == 101
+
+
+def test_no_field_of_a_lease_runs_into_the_next(gate: Gate, people: People) -> None:
+    gate.grant(max_ttl=1801, max_criticality=1, blocks=1, isolations=4095, revocations=1)
+    expires, budgets, spent = gate.view("leaseOf", people.agent.address)[1:]
+    assert (expires, budgets, spent) == (gate.evm.now + 3600, (1, 4095, 1), (0, 0, 0))
+    assert gate.status(gate.propose(Kind.ISOLATE, "web", ttl=1802)) == "PENDING"
+    assert gate.status(gate.propose(Kind.ISOLATE, "web", ttl=1801)) == "LIVE"
+    assert gate.view("leaseOf", people.agent.address)[3] == (0, 1, 0)
+    gate.evm.advance(3600)
+    assert gate.view("leaseOf", people.agent.address)[0] == bytes(32)

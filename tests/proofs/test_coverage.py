@@ -49,6 +49,8 @@ def report(recorded: Path) -> dict[tuple[str, str, str], int]:
         "--no-match-coverage=^(tests|node_modules)/",
         "--report=lcov",
         f"--report-file={file}",
+        FOUNDRY_OUT="build/coverage",  # apart from the specifications, which others may be building
+        FOUNDRY_CACHE_PATH="build/coverage-cache",
         RECORDED=str(recorded.relative_to(ROOT)),
         LINES=str(count),
     )
