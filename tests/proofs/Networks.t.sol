@@ -27,14 +27,8 @@ contract NetworksSpec is Code {
         return family(network) == 4 ? 32 : 128;
     }
 
-    function host(bytes32 network) private pure returns (uint256) {
-        return uint128(uint256(network));
-    }
-
-    /// @dev Of the addresses that begin as this one does.
     function first(bytes32 network) private pure returns (uint256) {
-        uint256 free = width(network) - prefixOf(network);
-        return (host(network) >> free) << free;
+        return uint128(uint256(network));
     }
 
     function last(bytes32 network) private pure returns (uint256) {
@@ -53,17 +47,20 @@ contract NetworksSpec is Code {
 
     function check_a_key_is_an_interval(bytes32 network) external view {
         bool proper = (family(network) == 4 || family(network) == 6) && prefixOf(network) <= width(network)
-            && host(network) >> width(network) == 0;
-        bool aligned = proper && first(network) == host(network);
-        bool mapped = family(network) == 6 && prefixOf(network) >= 96 && host(network) >> 32 == 0xffff;
+            && first(network) >> width(network) == 0;
+        uint256 free = proper ? width(network) - prefixOf(network) : 0;
+        bool aligned = proper && (first(network) >> free) << free == first(network);
+        bool mapped = family(network) == 6 && prefixOf(network) >= 96 && first(network) >> 32 == 0xffff;
         assert(port.isCanonical(network) == (aligned && !mapped));
     }
 
-    /// @notice One network has one key.
+    /// @notice One network, all addresses that begin as this one does, has one key.
     function check_two_keys_are_two_networks(bytes32 one, bytes32 other) external view {
         assumeCanonical(one);
         assumeCanonical(other);
-        bool same = holds(one, other) && holds(other, one);
+        bool alike = family(one) == family(other) && prefixOf(one) == prefixOf(other);
+        uint256 free = width(one) - prefixOf(one);
+        bool same = alike && (first(one) ^ first(other)) >> free == 0;
         assert(same == (one == other));
     }
 
@@ -77,11 +74,18 @@ contract NetworksSpec is Code {
 
     // ============ Overlap ============
 
-    function check_overlap_is_of_intervals(bytes32 one, bytes32 other) external view {
+    function check_overlap_is_to_share_an_address(bytes32 one, bytes32 other, uint128 address_) external view {
         assumeCanonical(one);
         assumeCanonical(other);
-        bool shares = family(one) == family(other) && first(one) <= last(other) && first(other) <= last(one);
-        assert(port.overlap(one, other) == shares);
+        vm.assume(family(one) == family(other));
+        bool overlaps = port.overlap(one, other);
+        assert(overlaps || !(covers(one, address_) && covers(other, address_)));
+        uint256 shared = first(prefixOf(one) < prefixOf(other) ? other : one);
+        assert(!overlaps || (covers(one, shared) && covers(other, shared)));
+    }
+
+    function covers(bytes32 network, uint256 address_) private pure returns (bool) {
+        return (first(network) ^ address_) >> (width(network) - prefixOf(network)) == 0;
     }
 
     function check_overlap_of_the_shortened_is_the_same(bytes32 one, bytes32 other) external view {

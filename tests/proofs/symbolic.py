@@ -86,7 +86,7 @@ def shipped() -> Code:
 
 def with_fault(mutant: Mutant, sources: Sources, code: Code) -> Code | None:
     """None where it does not compile."""
-    names = [*sources.parts_with(mutant.path), *PORT]
+    names = [*sources.parts_with(mutant), *PORT]
     wanted = {CREATED[name]: (ROOT / CREATED[name]).read_text() for name in names}
     solc = Solc()
     solc.ask(
