@@ -4,9 +4,8 @@
 
 Each mutant is compiled (without optimizer: quick, and the same meaning) and meets the tests of
 tests/contracts that can reach it, in a process forked for it, up to the first failure. Exit status
-1 if one survives
-that tests/contracts/equivalent_mutants.yaml does not name, or if that file names too much. All of
-them take about an hour on two cores.
+1 if one survives that tests/contracts/equivalent_mutants.yaml does not name, or if that file names
+too much. All of them take about an hour on two cores.
 """
 
 from __future__ import annotations
