@@ -1,0 +1,54 @@
+"""Chance that can be computed anew: every environment has a key and counts its draws.
+
+The generator is SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). What belongs to a site, as how often
+a rule fires on a host by itself, is not stored but hashed from the site's key and its numbers, the
+same whenever it is asked for.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.compiled import compiled
+
+__all__ = ["below", "draw", "hashed", "mixed", "threshold"]
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_FIRST = np.uint64(0xBF58476D1CE4E5B9)
+_SECOND = np.uint64(0x94D049BB133111EB)
+_30, _27, _31, _32 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(32)
+
+Words = NDArray[np.uint64]
+
+
+@compiled
+def mixed(word: np.uint64) -> np.uint64:
+    """A permutation of the 64-bit words, each bit of which hangs on all bits of `word`."""
+    word = (word ^ (word >> _30)) * _FIRST
+    word = (word ^ (word >> _27)) * _SECOND
+    return word ^ (word >> _31)
+
+
+@compiled
+def draw(keys: Words, counts: Words, e: int) -> np.uint64:
+    """The next 32 random bits of environment `e`."""
+    counts[e] += np.uint64(1)
+    return mixed(keys[e] + counts[e] * _GOLDEN) >> _32
+
+
+@compiled
+def below(keys: Words, counts: Words, e: int, n: int) -> int:
+    """A number from 0 to n - 1, n below 2**32; off from even by less than n in 2**32."""
+    return int((draw(keys, counts, e) * np.uint64(n)) >> _32)
+
+
+@compiled
+def hashed(key: np.uint64, one: int, other: int) -> np.uint64:
+    """32 bits that belong to two numbers below 2**32 of this key."""
+    return mixed(key ^ mixed((np.uint64(one) << _32) | np.uint64(other))) >> _32
+
+
+def threshold(probability: float) -> np.uint64:
+    """`draw(...) < threshold(p)` holds with probability `p`, to the nearest of 2**32 parts."""
+    return np.uint64(round(min(max(probability, 0.0), 1.0) * 2**32))
