@@ -26,16 +26,13 @@ SHIPPED = {
 
 INTERFACE = "contracts/interfaces/IGate.sol"
 
-__all__ = ["ARTIFACTS", "PARTS", "ROOT", "SHIPPED", "artifacts", "compile_contracts"]
+__all__ = ["ARTIFACTS", "PARTS", "ROOT", "SHIPPED", "artifacts", "compile_contracts", "request_for"]
 
 
-def compile_contracts(paths: Iterable[str]) -> dict[str, Any]:
-    """solc's standard-JSON output for source files named relative to the project root.
-
-    Raises RuntimeError with solc's own words where a contract does not compile.
-    """
+def request_for(paths: Iterable[str], outputs: dict[str, list[str]]) -> dict[str, Any]:
+    """Standard JSON that asks solc, with the settings of what ships, for these of each file."""
     compiler = yaml.safe_load((ROOT / "brownie-config.yaml").read_text())["compiler"]
-    request = {
+    return {
         "language": "Solidity",
         "sources": {path: {"content": (ROOT / path).read_text()} for path in paths},
         "settings": {
@@ -43,9 +40,17 @@ def compile_contracts(paths: Iterable[str]) -> dict[str, Any]:
             "optimizer": compiler["solc"]["optimizer"],
             "viaIR": compiler["solc"]["viaIR"],
             "remappings": compiler["solc"]["remappings"],
-            "outputSelection": {"*": {"*": ["abi", "metadata", "evm.bytecode.object"]}},
+            "outputSelection": {"*": outputs},
         },
     }
+
+
+def compile_contracts(paths: Iterable[str]) -> dict[str, Any]:
+    """solc's standard-JSON output for source files named relative to the project root.
+
+    Raises RuntimeError with solc's own words where a contract does not compile.
+    """
+    request = request_for(paths, {"*": ["abi", "metadata", "evm.bytecode.object"]})
     ran = subprocess.run(
         [str(ROOT / "scripts" / "solc"), "--standard-json"],
         input=json.dumps(request),

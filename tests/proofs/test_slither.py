@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from build_artifacts import PARTS, ROOT, SHIPPED, request_for
 
-ROOT = Path(__file__).resolve().parents[2]
 EXPLAINED = Path(__file__).parent / "slither_explained.yaml"
-PARTS = [f"contracts/{part}.sol" for part in ("Gate", "Desk", "Docket", "Office")]
 OUTPUTS = [
     "abi",
     "devdoc",
@@ -25,26 +24,11 @@ OUTPUTS = [
 ]
 
 
-def request() -> dict:
-    """What solc is asked for, on Slither's behalf."""
-    compiler = yaml.safe_load((ROOT / "brownie-config.yaml").read_text())["compiler"]
-    return {
-        "language": "Solidity",
-        "sources": {path: {"content": (ROOT / path).read_text()} for path in PARTS},
-        "settings": {
-            "evmVersion": compiler["evm_version"],
-            "optimizer": compiler["solc"]["optimizer"],
-            "viaIR": compiler["solc"]["viaIR"],
-            "remappings": compiler["solc"]["remappings"],
-            "outputSelection": {"*": {"*": OUTPUTS, "": ["ast"]}},
-        },
-    }
-
-
 @pytest.mark.slow
 def test_slither_finds_nothing_unexplained(tools: Path, tmp_path: Path) -> None:
     asked, answer = tmp_path / "solc.json", tmp_path / "slither.json"
-    asked.write_text(json.dumps(request()))
+    request = request_for([SHIPPED[part] for part in PARTS], {"*": OUTPUTS, "": ["ast"]})
+    asked.write_text(json.dumps(request))
     for name in ("contracts", "node_modules"):  # beside foundry.toml it would ask forge
         (tmp_path / name).symlink_to(ROOT / name)
     command = [str(tools / "slither"), str(asked), "--compile-force-framework=solc-json"]
