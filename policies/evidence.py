@@ -1,0 +1,138 @@
+"""Evidence about entities: how surprising their alerts are, in columns that fade by the minute.
+
+Each function is about row `r` of environment `e` of `rows`, float32 [environments, rows, columns]
+as `policies.columns` has them: the simulator's batch, or the live side's batch of one. An alert
+counts once per window and row, by its surprise -log p against what was learned without labels, so a
+flood of 400,000 alerts is one fact; how many came counts by the logarithm.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.columns import (
+    ALERTS,
+    EVIDENCE,
+    KIND,
+    LOUD,
+    MANY,
+    NATS,
+    RECENCY,
+    SITE_MAX,
+    TOTAL,
+    VARIETY_1H,
+    VARIETY_10MIN,
+    ZONE_MAX,
+)
+from policies.compiled import compiled
+
+__all__ = ["MAX_SURPRISE", "MINUTE", "SURPRISING", "WINDOW", "add", "compare", "fade", "surprise"]
+
+WINDOW = 600  # seconds; base rates count presence per window
+MINUTE = 60  # seconds; evidence fades in steps of it
+SURPRISING = 3.0  # nats from which a type counts as distinct evidence
+MAX_SURPRISE = 12.0  # nats
+
+Rows = NDArray[np.float32]
+
+_SPANS = (*(1800.0,) * 8, 600.0, 3600.0, 1800.0, 600.0, 1800.0, 1800.0)  # seconds to 1/e
+_FADING = len(_SPANS)  # columns from EVIDENCE on, the last of them SITE_MAX
+FACTORS: Rows = np.exp(-MINUTE / np.array(_SPANS)).astype(np.float32)  # per minute
+_ONE_MORE = np.float32(1.0 / MANY)
+_FULL = np.float32(1.0)
+
+
+@compiled
+def surprise(seen: float, anywhere: float, windows: float) -> float:
+    """Nats: how unexpected a type is on an entity.
+
+    `seen`, `anywhere`: in how many of the learned `windows` it came on this entity (0 for
+    indicators, which have no history) and at the site.
+    """
+    site = min((anywhere + 0.5) / (windows + 1.0), 1.0)
+    return min(-math.log(min((seen + site) / (windows + 1.0), 1.0)), MAX_SURPRISE)
+
+
+@compiled
+def surprise_of_indicator(anywhere: float, windows: float) -> float:
+    """Nats: an indicator has no history of its own."""
+    return min(-math.log(min((anywhere + 0.5) / (windows + 1.0), 1.0)), MAX_SURPRISE)
+
+
+@compiled
+def add(rows: Rows, e: int, r: int, stage: int, nats: float) -> None:
+    """A type that had not come in this window yet."""
+    share = np.float32(nats / NATS)
+    rows[e, r, EVIDENCE + stage] += share
+    rows[e, r, TOTAL] += share
+    if nats >= SURPRISING:
+        rows[e, r, VARIETY_10MIN] += _ONE_MORE
+        rows[e, r, VARIETY_1H] += _ONE_MORE
+        rows[e, r, RECENCY] = _FULL
+
+
+@compiled
+def count(rows: Rows, e: int, r: int, before: int, times: int) -> None:
+    """So many alerts more, after `before` in this window."""
+    rows[e, r, ALERTS] += np.float32((math.log1p(before + times) - math.log1p(before)) / LOUD)
+
+
+@compiled
+def fade(rows: Rows, e: int, first: int, last: int) -> None:
+    """One minute passes for rows `first` to `last - 1`."""
+    for r in range(first, last):
+        for column in range(_FADING):
+            rows[e, r, EVIDENCE + column] *= FACTORS[column]
+
+
+@compiled
+def compare(rows: Rows, e: int, zones: NDArray[np.int32], strongest: Rows, site: int) -> None:
+    """Writes each present row's strongest other: in its zone (assets), and anywhere.
+
+    `zones`: int32 [environments, assets], numbers below `site`; the assets are the first rows.
+    `strongest`: float32 [environments, site + 1, 2], of each zone and of the site (last) the best
+    and the second best total; written here, too.
+    """
+    for group in range(site + 1):
+        strongest[e, group, 0] = 0.0
+        strongest[e, group, 1] = 0.0
+    assets = zones.shape[1]
+    for r in range(rows.shape[1]):
+        total = rows[e, r, TOTAL]
+        if total > 0.0:
+            _rank(strongest, e, site, total)
+            if r < assets:
+                _rank(strongest, e, zones[e, r], total)
+    for r in range(rows.shape[1]):
+        if not is_present(rows, e, r):
+            continue
+        total = rows[e, r, TOTAL]
+        rows[e, r, SITE_MAX] = _other(strongest, e, site, total)
+        if r < assets:
+            rows[e, r, ZONE_MAX] = _other(strongest, e, zones[e, r], total)
+
+
+@compiled
+def is_present(rows: Rows, e: int, r: int) -> bool:
+    """Whether the row is an entity's; others are zero."""
+    return bool(rows[e, r, KIND] + rows[e, r, KIND + 1] + rows[e, r, KIND + 2] > 0.0)
+
+
+@compiled
+def _rank(strongest: Rows, e: int, group: int, total: float) -> None:
+    best = strongest[e, group, 0]
+    if total > best:
+        strongest[e, group, 1] = best
+        strongest[e, group, 0] = total
+    elif total > strongest[e, group, 1]:
+        strongest[e, group, 1] = total
+
+
+@compiled
+def _other(strongest: Rows, e: int, group: int, total: float) -> float:
+    """The best but for one row with this total; of equals each has the other."""
+    best = strongest[e, group, 0]
+    return strongest[e, group, 1] if total == best else best
