@@ -202,6 +202,8 @@ class Parameters(NamedTuple):
     reward_loss_criticality: float
     reward_service: float  # per minute of a user's work lost
     reward_service_deserved: float
+    reward_address: float  # per minute
+    reward_credential: float  # per minute, x (1 + criticality)
     reward_question: float
     reward_proposal: float
     reward_gas_price: float
