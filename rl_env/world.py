@@ -8,6 +8,7 @@ the episode unless said otherwise.
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -75,32 +76,111 @@ NEVER: Final = 1 << 30
 QUIET, SCANNED, ATTACKED = range(3)
 
 # host[e, h, ...]
-LEVEL, SEEN, NEEDED_BY = range(3)  # how far taken over; known to the intruder; users
+LEVEL, ROBBED = range(2)  # how far taken over; keys were looked for on it
 CLEAN, FOOTHOLD, ROOT, LOST = range(4)  # levels
 # row[e, r, ...] of each entity: hosts, then credentials, then indicators
-CELL, GUARDED, STARTS, ENDS, BEGAN, ASKED, VERB, ANSWERED, AGREED, DUE, REFUSED_UNTIL, LISTED = (
-    range(12)
-)
-ACT, RELEASE = range(2)  # verbs
+(
+    CELL,  # of the guardrails
+    GUARDED,  # protected
+    STARTS,  # enforcement of the order
+    ENDS,  # the order; 0: there is none
+    BEGAN,  # the order was given
+    QUESTION,  # NONE, ACT or RELEASE
+    ASKED,
+    ANSWERS,  # when operators answer
+    AGREES,  # what they answer
+    DUE,  # when what they agreed to may be done; NEVER while they have not answered
+    REFUSED_UNTIL,  # not asked again before
+    LISTED,  # in `active`
+) = range(12)
+NONE, ACT, RELEASE = range(3)
 # indicator[e, i, ...]
 ADDRESS, HOSTILE, REACHED, LAST = range(4)
 # rule[e, k, ...]
-STAGE, SORT, REMOTE, ANYWHERE, LENT = range(5)
+STAGE, SORT, REMOTE, ANYWHERE, TACTIC = range(5)
 SIGNATURE, THRESHOLD, ANOMALY = range(3)  # sorts
-# cell[e, c, ...] of the guardrails
-ALLOWED, LEASABLE, QUORUM, DELAY, MAX_TTL, BUDGET, MOST, LIVE, USED, OPEN, LEASED, UNLIMITED = (
-    range(12)
-)
+# cell[e, c, ...] of the guardrails; times are minutes
+(
+    ALLOWED,
+    LEASABLE,
+    QUORUM,
+    DELAY,
+    TTL,  # that the agent asks for
+    MAX_TTL,
+    BUDGET,
+    MOST,  # orders at once
+    LIVE,  # orders that count
+    USED,  # of the budget
+    OPEN,  # neither the rule nor the budget refuses
+    UNLIMITED,  # one order more may live
+    LEASED,  # the lease covers it
+) = range(13)
 # lease[e, ...]
 LEASE_UNTIL, LEASE_WORST, LEASE_TTL, LEASE_BUDGET, LEASE_LEFT = 0, 1, 2, 3, 6
 # actor[e, a, ...]
-(PROFILE, PHASE, NEXT, AT, TARGET, GOAL, HOPS, TRIES, PATIENCE, TOOK, ENTERED, STRUCK) = range(12)
+(
+    PROFILE,
+    PHASE,  # GONE, OUTSIDE or INSIDE
+    NEXT,  # move
+    BASE,  # host it works from; -1: none
+    TARGET,  # host it works on; -1: none
+    GOAL,  # host it wants
+    WAY,  # into the site
+    HOPS,  # still wanted before the goal
+    ROUNDS,  # of scanning or probing still to come
+    STRIKES,  # at the goal still to come
+    GIVES_UP,  # when it stops waiting for what is contained
+    MOVES_AT,  # when it has another address
+    NOTICED,  # what was contained of it
+) = range(13)
+GONE, OUTSIDE, INSIDE = range(3)
 # temper[e, a, ...] of an actor
-PACE, NOISE = range(2)
+(
+    PACE,  # minutes between moves, as a share of the usual ones
+    NOISE,  # share of the rules that answer to it
+    EXPLOITS,  # chance that an exploit works
+    PHISHES,  # that somebody is taken in
+    STEALS,  # that it looks for keys
+    MOVES,  # that it comes from elsewhere when its address is blocked
+    RETURNS,  # that it tries again when all is lost
+    BEACONS,  # that its channel is seen, per minute
+    PATIENCE,  # minutes
+    DWELL,  # usual minutes between moves
+) = range(10)
 # mind[e, ...] of the operators
-(MEDIAN, RIGHT, WRONG, WEIGHT, LAPSE, TIRED, TIRED_AT, ANSWER, SHARE) = range(9)
+(
+    MEDIAN,  # minutes to answer
+    SPREAD,  # of the logarithm
+    FATIGUE,  # slower by this share for each question lately
+    STAMP,  # chance more, for each question lately, to approve without a look
+    BUSY,  # slower by this factor for other work
+    NIGHT,  # and by this one at night
+    RIGHT,  # chance to approve what is needed
+    WRONG,  # and what is not
+    TRUST,  # weight of the evidence shown, against their own look
+    LAPSE,  # chance never to answer
+    TIRED,  # questions lately
+    TIRED_AT,
+    ANSWER,  # recent mean of minutes to answer
+    SHARE,  # recent share of approvals
+) = range(14)
 # rate[e, ...]
-HARM, SERVICE, UPKEEP_RATE, SCANNED_RATE, OVERLAP, DETECTION, YOUTH = range(7)
+(
+    HARM,  # reward per minute as things stand
+    SERVICE,
+    LOST_WORK,  # users who cannot work, as things stand
+    KEYS_LOST,  # reward per minute for revoked keys of services
+    COMPROMISED,  # hosts taken over and not isolated
+    DETECTION,
+    OVERLAP,
+    DELAY_CHANCE,
+    UPKEEP_SEEN,  # share of past windows with a given rule of maintenance, per host
+    SCAN_SEEN,  # and with a given rule of scanning, per exposed host
+    YOUTH,  # 1 at a site just set up, towards 0
+    WORK_FROM,  # hour of the day
+    WORK_UNTIL,
+    QUIETEST,  # octaves of what speaks by itself, the most and the least: noise, logins, scans
+) = range(14)
 # term[e, ...] of the reward
 HARM_TERM, SERVICE_TERM, EFFORT_TERM, CHAIN_TERM = range(4)
 # metric[e, ...]: ground truth of an episode
@@ -108,10 +188,10 @@ HARM_TERM, SERVICE_TERM, EFFORT_TERM, CHAIN_TERM = range(4)
     PROPOSALS,
     APPROVALS_ASKED,
     QUESTIONS,
-    ISOLATIONS,
-    FALSE_ISOLATIONS,
     BLOCKS,
     FALSE_BLOCKS,
+    ISOLATIONS,
+    FALSE_ISOLATIONS,
     REVOCATIONS,
     FALSE_REVOCATIONS,
     RELEASES,
@@ -130,6 +210,7 @@ class World(NamedTuple):
     """
 
     sites: Sites  # shared by all, never written
+    dials: Floats  # the scenario's parameters, at PLACES; shared, never written
     entities: Rows  # [B, R, len(ENTITY_COLUMNS)] as policies.columns has them; absent rows are zero
     context: Rows  # [B, len(CONTEXT_COLUMNS)]
     mask: NDArray[np.bool_]  # [B, 1 + VERBS * R]
@@ -138,14 +219,15 @@ class World(NamedTuple):
     keys: Words  # [B] of the dice
     counts: Words  # [B] throws
     state: Longs  # [B, 33]
-    host: Ints  # [B, N, 3]
+    zone_of: Ints  # [B, N] as in `sites`
+    host: Ints  # [B, N, 2]
     row: Ints  # [B, R, 12]
     active: Ints  # [B, R] rows with an order, a question or a refusal
     indicator: Longs  # [B, I, 4]
     reached: Words  # [B, I, N / 64] bits of the hosts an indicator reached
     stolen: NDArray[np.uint8]  # [B, C]
     rule: Ints  # [B, RULES, 5]
-    source: Ints  # [B, S, 2] host and rule of the background, by octave
+    source: Ints  # [B, S, 3] host and rule of the background, by octave; the upper half is scratch
     octave: Ints  # [B, OCTAVES] ends in `source`
     present: Words  # [B, R, RULES / 64] rules that spoke in the open window
     spoken: Words  # [B, RULES / 64] anywhere
@@ -159,17 +241,17 @@ class World(NamedTuple):
     isolated: Ints  # [B, zones] how many assets
     pooled: Ints  # [B, pools] how many members are isolated
     opened: Longs  # [B, 4] bits of zones open, frozen and in their change window; of pools open
-    cell: Ints  # [B, CELLS, 12]
+    cell: Ints  # [B, CELLS, 13]
     lease: Ints  # [B, 9]
-    actor: Ints  # [B, ACTORS, 12]
-    temper: Floats  # [B, ACTORS, 2]
+    actor: Ints  # [B, ACTORS, 13]
+    temper: Floats  # [B, ACTORS, 10]
     address: Longs  # [B, ACTORS] IPv4 they come from; zero: none
     move: Ints  # [B, 2] technique and target the intruder is told; -1: it decides by itself
-    mind: Floats  # [B, 9]
-    rate: Floats  # [B, 7]
+    mind: Floats  # [B, 14]
+    rate: Floats  # [B, 19]
 
 
-def allocate(sites: Sites, batch: int, trace: int = 0) -> World:
+def allocate(sites: Sites, dials: Floats, batch: int, trace: int = 0) -> World:
     """A world of zeros. `trace`: alerts per step that are kept for whoever reads them."""
     hosts, credentials = sites.host.shape[1], sites.credential.shape[1]
     zones, pools = sites.zone.shape[1], sites.pool.shape[1]
@@ -194,6 +276,7 @@ def allocate(sites: Sites, batch: int, trace: int = 0) -> World:
 
     return World(
         sites=sites,
+        dials=dials,
         entities=shown(rows, len(ENTITY_COLUMNS)),
         context=shown(len(CONTEXT_COLUMNS)),
         mask=np.zeros((batch, 1 + VERBS * rows), dtype=np.bool_),
@@ -202,14 +285,15 @@ def allocate(sites: Sites, batch: int, trace: int = 0) -> World:
         keys=bits(),
         counts=bits(),
         state=longs(33),
-        host=ints(hosts, 3),
+        zone_of=ints(hosts),
+        host=ints(hosts, 2),
         row=ints(rows, 12),
         active=ints(rows),
         indicator=longs(indicators, 4),
         reached=bits(indicators, (hosts + 63) // 64),
         stolen=np.zeros((batch, credentials), dtype=np.uint8),
         rule=ints(RULES, 5),
-        source=ints(12 * hosts + 64, 2),
+        source=ints(32 * hosts, 3),
         octave=ints(OCTAVES),
         present=bits(rows, words),
         spoken=bits(words),
@@ -223,14 +307,14 @@ def allocate(sites: Sites, batch: int, trace: int = 0) -> World:
         isolated=ints(zones),
         pooled=ints(pools),
         opened=longs(4),
-        cell=ints(CELLS, 12),
+        cell=ints(CELLS, 13),
         lease=ints(9),
-        actor=ints(ACTORS, 12),
-        temper=floats(ACTORS, 2),
+        actor=ints(ACTORS, 13),
+        temper=floats(ACTORS, 10),
         address=longs(ACTORS),
         move=ints(2),
-        mind=floats(9),
-        rate=floats(7),
+        mind=floats(14),
+        rate=floats(19),
     )
 
 
@@ -248,6 +332,25 @@ def uniform(w: World, e: int, low: float, high: float) -> float:
 @compiled
 def happens(w: World, e: int, probability: float) -> bool:
     return float(dice.draw(w.keys, w.counts, e)) < probability * 4294967296.0
+
+
+@compiled
+def between(w: World, e: int, place: int) -> float:
+    """From the parameter's low end to its high end, which follows."""
+    return uniform(w, e, w.dials[place], w.dials[place + 1])
+
+
+@compiled
+def whole(w: World, e: int, place: int) -> int:
+    """The same for whole numbers, both ends included."""
+    low = int(w.dials[place])
+    return low + throw(w, e, int(w.dials[place + 1]) - low + 1)
+
+
+@compiled
+def spread(w: World, e: int, place: int) -> float:
+    """The same, evenly by the logarithm."""
+    return math.exp(uniform(w, e, math.log(w.dials[place]), math.log(w.dials[place + 1])))
 
 
 @compiled
