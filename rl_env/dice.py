@@ -39,9 +39,9 @@ def draw(keys: Words, counts: Words, e: int) -> np.uint64:
 
 
 @compiled
-def below(keys: Words, counts: Words, e: int, n: int) -> int:
+def below(keys: Words, counts: Words, e: int, n: int) -> np.int64:
     """A number from 0 to n - 1, n below 2**32; off from even by less than n in 2**32."""
-    return int((draw(keys, counts, e) * np.uint64(n)) >> _32)
+    return np.int64((draw(keys, counts, e) * np.uint64(n)) >> _32)  # signed, or numba makes floats
 
 
 @compiled
@@ -57,7 +57,7 @@ _EXPONENTIAL = np.round(-np.log((np.arange(1024) + 0.5) / 1024) * 65_536).astype
 @compiled
 def gap(keys: Words, counts: Words, e: int, mean: int) -> int:
     """Whole units until the next of events that come by chance, `mean` units apart; at least 1."""
-    return max(1, int(_EXPONENTIAL[int(draw(keys, counts, e) >> _22)] * mean) >> 16)
+    return max(1, int(_EXPONENTIAL[np.int64(draw(keys, counts, e) >> _22)] * mean) >> 16)
 
 
 @compiled

@@ -25,6 +25,7 @@ from rl_env.world import (
     NOISE_WEIGHT,
     OCTAVES,
     QUIETEST,
+    RULES,
     SCAN_SEEN,
     SITE,
     TICKS,
@@ -61,7 +62,7 @@ def _noise_of(w: World, e: int, host: int) -> tuple[np.uint64, int]:
 @compiled
 def _rule_at(word: np.uint64, slot: int) -> int:
     """The rule of noise in a slot."""
-    return int((word >> np.uint64(5 * slot)) & _FIVE_BITS) % (FIRST[NOISE + 1] - FIRST[NOISE])
+    return np.int64((word >> np.uint64(5 * slot)) & _FIVE_BITS) % (FIRST[NOISE + 1] - FIRST[NOISE])
 
 
 @compiled
@@ -185,16 +186,14 @@ def _draw_sources(w: World, e: int, hosts: int) -> None:
 
 @compiled
 def _add_source(w: World, e: int, activity: int, host: int, rule: int, found: int) -> int:
-    """Notes it in the second half of the list; as many as fit. The next place."""
-    place = w.source.shape[1] // 2 + found
-    if place >= w.source.shape[1]:
+    """Notes it, as long as there is room. The next place."""
+    if found >= w.source.shape[1]:
         return found
     octave = _octave(w, e, activity, host, rule)
     w.octave[e, octave] += 1
     w.rule[e, rule, ANYWHERE] += 1 << (_TOP - octave)
-    w.source[e, place, 0] = host
-    w.source[e, place, 1] = rule
-    w.source[e, place, 2] = octave
+    w.scratch[found, 0] = host * RULES + rule
+    w.scratch[found, 1] = octave
     return found + 1
 
 
@@ -203,16 +202,14 @@ def _sort_sources(w: World, e: int, found: int) -> None:
     """Brings the sources into order; `octave` then tells the end of each."""
     end, weight = 0, 0
     for octave in range(OCTAVES):
-        count = w.octave[e, octave]
-        weight += int(count) << (_TOP - octave)
+        count = int(w.octave[e, octave])
+        weight += count << (_TOP - octave)
         w.octave[e, octave] = end
         end += count
-    half = w.source.shape[1] // 2
-    for k in range(half, half + found):
-        octave = w.source[e, k, 2]
+    for k in range(found):
+        octave = w.scratch[k, 1]
         place = w.octave[e, octave]
-        w.source[e, place, 0] = w.source[e, k, 0]
-        w.source[e, place, 1] = w.source[e, k, 1]
+        w.source[e, place] = w.scratch[k, 0]
         w.octave[e, octave] = place + 1
     w.state[e, NOISE_WEIGHT] = weight
     w.state[e, NOISE_GAP] = (TICKS * _MINUTES << _TOP) // max(1, weight)

@@ -43,6 +43,7 @@ from rl_env.world import (
 __all__ = ["HOSTILE_BIT", "close_window", "fade", "hear", "sort"]
 
 HOSTILE_BIT = 1 << 40  # of a peer: it is an intruder's or a scanner's address
+BLOCK = int(Kind.BLOCK)
 _ONE = np.uint64(1)
 _BITS = 64
 
@@ -113,7 +114,7 @@ def _slot_of(w: World, e: int, peer: int) -> int:
     w.indicator[e, slot, ADDRESS] = address
     w.indicator[e, slot, HOSTILE] = 1 if peer & HOSTILE_BIT != 0 else 0
     r = first_indicator(w) + slot
-    w.entities[e, r, KIND + int(Kind.BLOCK)] = 1.0
+    w.entities[e, r, KIND + BLOCK] = 1.0
     w.row[e, r, CELL] = 0
     w.row[e, r, GUARDED] = _is_shielded(w, e, address)
     w.state[e, STALE] = 1

@@ -17,6 +17,7 @@ from rl_env.world import (
     MINUTE,
     NOISE_AT,
     NOISE_GAP,
+    RULES,
     SILENT_FROM,
     SILENT_SORT,
     SILENT_UNTIL,
@@ -187,4 +188,5 @@ def background(w: World, e: int) -> None:
             partners = int(w.sites.size[site, PARTNERS])
             if partners > 0:
                 peer = int(w.sites.partner[site, throw(w, e, partners)])
-        _say(w, e, int(w.source[e, k, 1]), int(w.source[e, k, 0]), peer, -1, 0, 1)
+        host, rule = w.source[e, k] // RULES, w.source[e, k] % RULES
+        _say(w, e, int(rule), int(host), peer, -1, 0, 1)

@@ -227,7 +227,8 @@ class World(NamedTuple):
     reached: Words  # [B, I, N / 64] bits of the hosts an indicator reached
     stolen: NDArray[np.uint8]  # [B, C]
     rule: Ints  # [B, RULES, 5]
-    source: Ints  # [B, S, 3] host and rule of the background, by octave; the upper half is scratch
+    source: Ints  # [B, S] host * RULES + rule of the background, by octave
+    scratch: Ints  # [S, 2] used within a reset alone
     octave: Ints  # [B, OCTAVES] ends in `source`
     present: Words  # [B, R, RULES / 64] rules that spoke in the open window
     spoken: Words  # [B, RULES / 64] anywhere
@@ -293,12 +294,13 @@ def allocate(sites: Sites, dials: Floats, batch: int, trace: int = 0) -> World:
         reached=bits(indicators, (hosts + 63) // 64),
         stolen=np.zeros((batch, credentials), dtype=np.uint8),
         rule=ints(RULES, 5),
-        source=ints(32 * hosts, 3),
+        source=ints(16 * hosts + 64),
+        scratch=np.zeros((16 * hosts + 64, 2), dtype=np.int32),
         octave=ints(OCTAVES),
         present=bits(rows, words),
         spoken=bits(words),
         alerts=ints(rows),
-        fresh=ints(12 * rows),
+        fresh=ints(6 * rows),
         learned=np.zeros((batch, rows, RULES), dtype=np.uint8),
         heard=ints(RULES),
         late=longs(WAITING, 8),
