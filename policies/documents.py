@@ -26,12 +26,14 @@ __all__ = [
     "one_of",
     "optional_name",
     "sequence",
+    "shown",
 ]
 
 MAX_BYTES = 16 << 20
 MAX_ENTRIES = 1_000_000  # with every alias unfolded
 MAX_DEPTH = 32
 MAX_SCALAR = 4096  # characters
+MAX_NUMBER = 100  # characters of a number or time
 MAX_NAME = 200
 
 # What PyYAML parses without catching errors.
@@ -148,6 +150,8 @@ def _check_scalar(loader: Any, node: yaml.ScalarNode, where: str) -> None:
         raise EntryError(where, f"an entry of more than {MAX_SCALAR} characters")
     if node.tag not in _PARSED:
         return
+    if len(node.value) > MAX_NUMBER:
+        raise EntryError(where, f"a number or time of more than {MAX_NUMBER} characters")
     try:
         loader.construct_object(node)
     except (ValueError, LookupError, AttributeError) as error:  # as the 31st of February
@@ -162,7 +166,8 @@ def _check_keys(node: yaml.MappingNode, path: str) -> None:
         line = _start(key)
         if key.value in seen:
             raise EntryError(
-                f"{path}:{line}", f"{key.value!r} is named twice, first on line {seen[key.value]}"
+                f"{path}:{line}",
+                f"{shown(key.value)} is named twice, first on line {seen[key.value]}",
             )
         seen[key.value] = line
 
@@ -220,8 +225,8 @@ def mapping(value: Any, place: str, known: Iterable[str] | None = None) -> Mappi
         raise EntryError(place, f"expected a mapping, got {_kind(value)}")
     if known is not None:
         for key in value:
-            shown = joined(place, key) if str(key).isprintable() else place
-            one_of(key, list(known), shown, "key")
+            where = joined(place, key) if str(key).isprintable() else place
+            one_of(key, list(known), where, "key")
     return value
 
 
@@ -239,10 +244,10 @@ def one_of(value: Any, known: list[str], place: str, what: str) -> str:
     """One of the `known` names; the refusal suggests the closest."""
     if isinstance(value, str) and value in known:
         return value
-    close = get_close_matches(str(value), known, 1)
+    close = get_close_matches(str(value)[:MAX_NAME], known, 1)
     hint = f"did you mean {close[0]!r}? " if close else ""
-    shown = [*known[:20], "..."] if len(known) > 20 else known
-    raise EntryError(place, f"unknown {what} {value!r}; {hint}known are {', '.join(shown)}")
+    few = [*known[:20], "..."] if len(known) > 20 else known
+    raise EntryError(place, f"unknown {what} {shown(value)}; {hint}known are {', '.join(few)}")
 
 
 def name(value: Any, place: str) -> str:
@@ -261,12 +266,18 @@ def optional_name(data: Mapping[str, Any], key: str, place: str) -> str:
 def flag(value: Any, place: str) -> bool:
     """True or false."""
     if not isinstance(value, bool):
-        raise EntryError(place, f"expected true or false, got {value!r}")
+        raise EntryError(place, f"expected true or false, got {shown(value)}")
     return value
+
+
+def shown(value: Any) -> str:
+    """For a message: printable, and no longer than 80 characters."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _kind(value: Any) -> str:
     if value is None:
         return "nothing"
     known = {"dict": "a mapping", "list": "a list", "str": "text"}
-    return known.get(type(value).__name__, repr(value))
+    return known.get(type(value).__name__, shown(value))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from policies import documents
-from policies.documents import EntryError, flag, mapping, name, optional_name, sequence
+from policies.documents import EntryError, flag, mapping, name, optional_name, sequence, shown
 from policies.simulation import Simulation
 
 __all__ = [
@@ -194,7 +194,7 @@ def moment(value: Any, where: str) -> int:
         return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
     except (ValueError, AttributeError, OverflowError) as error:
         raise InventoryError(
-            where, f"expected a time like 2027-01-31T18:00:00Z, got {value!r}"
+            where, f"expected a time like 2027-01-31T18:00:00Z, got {shown(value)}"
         ) from error
 
 
@@ -232,7 +232,7 @@ def _unique(where: str, ids: Iterable[str]) -> None:
 
 def _criticality(value: Any, where: str) -> int:
     if value not in CRITICALITIES:
-        raise InventoryError(where, f"{value!r} is not one of {', '.join(CRITICALITIES)}")
+        raise InventoryError(where, f"{shown(value)} is not one of {', '.join(CRITICALITIES)}")
     return CRITICALITIES.index(value)
 
 

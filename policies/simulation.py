@@ -11,7 +11,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from policies.documents import EntryError, flag, joined, mapping, name, one_of, sequence
+from policies.documents import EntryError, flag, joined, mapping, name, one_of, sequence, shown
 
 __all__ = ["MAX_NEEDS", "ROLES", "SERVICES", "Host", "Simulation", "User"]
 
@@ -161,7 +161,7 @@ def _partner(value: Any, place: str) -> str:
     try:
         return str(ipaddress.IPv4Address(value if isinstance(value, str) else ""))
     except ValueError as error:
-        raise EntryError(place, f"expected an IPv4 address, got {value!r}") from error
+        raise EntryError(place, f"expected an IPv4 address, got {shown(value)}") from error
 
 
 def _reach(value: Any) -> dict[str, tuple[str, ...]]:

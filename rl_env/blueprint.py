@@ -130,7 +130,7 @@ def _numbers(site: Blueprint) -> Sites:
 
 def _hosts(site: Blueprint, said: Simulation) -> list[tuple[int, ...]]:
     pool_of = {pool: number for number, pool in enumerate(site.pools)}
-    rows = []
+    rows: list[tuple[int, ...]] = []
     for asset in site.inventory.assets:
         host = said.assets[asset.id]
         rows.append(
@@ -179,7 +179,7 @@ def _filled(rows: tuple[int, ...], width: int) -> tuple[int, ...]:
 
 def _array(rows: object, width: int = 0, dtype: type = np.int32) -> NDArray:
     """[n] or, with a width, [n, width], n = 0 included."""
-    array = np.array(rows, dtype=dtype)
+    array: NDArray = np.array(rows, dtype=dtype)
     return array.reshape(-1, width) if width else array
 
 

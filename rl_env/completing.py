@@ -18,7 +18,7 @@ from policies.simulation import MAX_NEEDS, SERVICES, Host, User
 from rl_env.roles import OFFERS, REACHES, guess_role, kind_of_zone
 from rl_env.site import OPENS
 
-__all__ = ["complete", "dice", "matched_roles", "opened"]
+__all__ = ["complete", "dice", "opened"]
 
 _MAX_PARTNERS = 8
 _JEWELS = ("database", "directory", "controller")
@@ -36,18 +36,16 @@ def dice(seed: int, matter: str) -> Generator:
 def complete(inventory: Inventory, seed: int) -> Inventory:
     """The same inventory with a simulation section and grants that leave nothing open."""
     said = inventory.simulation
-    roles = matched_roles(inventory)
+    roles = _roles(inventory)
     kinds = _kinds(inventory.assets, roles)
     hosts = _hosts(inventory, roles, kinds, seed)
     partners = said.partners
     if partners is None:
         partners = _partners(dice(seed, "partners"), len(hosts))
-    reach = said.reach
-    if reach is None:
-        reach = _reach(dice(seed, "reach"), kinds)
-        reach = _with_a_way_in(inventory.assets, hosts, reach)
+    if said.reach is None:
+        reach = _with_a_way_in(inventory.assets, hosts, _reach(dice(seed, "reach"), kinds))
     else:
-        reach = {zone: reach.get(zone, ()) for zone in kinds}
+        reach = {zone: said.reach.get(zone, ()) for zone in kinds}
     users = said.users
     if users is None:
         users = _users(dice(seed, "users"), inventory.assets, roles, reach, partners)
@@ -61,16 +59,6 @@ def complete(inventory: Inventory, seed: int) -> Inventory:
     return _granted(dice(seed, "grants"), replace(inventory, simulation=simulation), roles)
 
 
-def matched_roles(inventory: Inventory) -> list[str]:
-    """The role of every asset: as stated, else guessed."""
-    said = inventory.simulation.assets
-    return [
-        (said[asset.id].role if asset.id in said else None)
-        or guess_role(" ".join((asset.id, *asset.names)), asset.zone, asset.criticality)
-        for asset in inventory.assets
-    ]
-
-
 def opened(inventory: Inventory) -> list[tuple[int, ...]]:
     """For each credential the rows of the assets that it opens, by the grants of its principal."""
     asset_of = {resource.id: resource.asset for resource in inventory.resources}
@@ -79,6 +67,16 @@ def opened(inventory: Inventory) -> list[tuple[int, ...]]:
     for grant in inventory.grants:
         rows.setdefault(grant.principal, {})[row_of[asset_of[grant.resource]]] = None
     return [tuple(sorted(rows.get(key.owner, ()))) for key in inventory.credentials]
+
+
+def _roles(inventory: Inventory) -> list[str]:
+    """The role of every asset: as stated, else guessed."""
+    said = inventory.simulation.assets
+    return [
+        (said[asset.id].role if asset.id in said else None)
+        or guess_role(" ".join((asset.id, *asset.names)), asset.zone, asset.criticality)
+        for asset in inventory.assets
+    ]
 
 
 def _kinds(assets: Sequence[Asset], roles: list[str]) -> dict[str, str]:
@@ -258,7 +256,7 @@ def _granted(rng: Generator, inventory: Inventory, roles: list[str]) -> Inventor
         if who in known:
             continue
         own = [rows[desks[who].asset]] if who in desks else []
-        for row in sorted(dict.fromkeys([*own, *drawn[: wanted - len(own)]])):
+        for row in sorted(list(dict.fromkeys([*own, *drawn]))[:wanted]):
             asset = inventory.assets[row].id
             resources.setdefault(f"login:{asset}", Resource(f"login:{asset}", asset))
             grants.append(Grant(who, f"login:{asset}", _FOREVER))

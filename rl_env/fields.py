@@ -7,12 +7,11 @@ lies. A group checks itself, so one that exists is sound, wherever it came from.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-from policies.documents import EntryError, joined, mapping
+from policies.documents import EntryError, joined, mapping, shown
 
 __all__ = [
     "Choices",
@@ -142,10 +141,12 @@ class Group:
 def _number(value: Any, place: str, about: Mapping[str, Any]) -> float:
     wanted = "a whole number" if about["whole"] else "a number"
     sound = isinstance(value, int) if about["whole"] else isinstance(value, (int, float))
-    if not sound or isinstance(value, bool) or not math.isfinite(value):
-        raise EntryError(place, f"expected {wanted}, got {value!r}")
+    if not sound or isinstance(value, bool) or value != value:
+        raise EntryError(place, f"expected {wanted}, got {shown(value)}")
     if not about["least"] <= value <= about["most"]:
-        raise EntryError(place, f"{_shown(value)} is not within {_bounds(about)} ({about['unit']})")
+        raise EntryError(
+            place, f"{_figure(value)} is not within {_bounds(about)} ({about['unit']})"
+        )
     return int(value) if about["whole"] else float(value)
 
 
@@ -153,11 +154,11 @@ def _span(value: Any, place: str, about: Mapping[str, Any]) -> tuple[float, ...]
     if isinstance(value, (list, tuple)) and len(value) == 2:
         low, high = (_number(v, f"{place}[{i}]", about) for i, v in enumerate(value))
     elif isinstance(value, (list, tuple, Mapping, str)) or value is None:
-        raise EntryError(place, f"expected [low, high] or one number, got {value!r}")
+        raise EntryError(place, f"expected [low, high] or one number, got {shown(value)}")
     else:
         low = high = _number(value, place, about)
     if low > high:
-        raise EntryError(place, f"its low end {_shown(low)} is above its high end {_shown(high)}")
+        raise EntryError(place, f"its low end {_figure(low)} is above its high end {_figure(high)}")
     return low, high
 
 
@@ -178,19 +179,21 @@ def _shares(value: Any, place: str, about: Mapping[str, Any]) -> Shares:
 def _levels(value: Any, place: str, about: Mapping[str, Any]) -> Levels:
     wanted = len(about["default"])
     if not isinstance(value, (list, tuple)) or len(value) != wanted:
-        raise EntryError(place, f"expected a list of {wanted} numbers, got {value!r}")
+        raise EntryError(place, f"expected a list of {wanted} numbers, got {shown(value)}")
     return tuple(_number(v, f"{place}[{i}]", about) for i, v in enumerate(value))
 
 
 def _choices(value: Any, place: str, about: Mapping[str, Any]) -> Choices:
     if not isinstance(value, (list, tuple)) or not 1 <= len(value) <= _MOST_CHOICES:
-        raise EntryError(place, f"expected a list of 1 to {_MOST_CHOICES} numbers, got {value!r}")
+        raise EntryError(
+            place, f"expected a list of 1 to {_MOST_CHOICES} numbers, got {shown(value)}"
+        )
     return tuple(_number(v, f"{place}[{i}]", about) for i, v in enumerate(value))
 
 
 def _text(value: Any, place: str, about: Mapping[str, Any]) -> str:
     if not isinstance(value, str) or not (value == "" or value.isprintable()):
-        raise EntryError(place, f"expected a line of text, got {value!r}")
+        raise EntryError(place, f"expected a line of text, got {shown(value)}")
     return value
 
 
@@ -217,14 +220,14 @@ def _row(path: str, default: Any, about: Mapping[str, Any]) -> Row:
     kind = about["kind"]
     if kind == "shares":
         pairs = zip(about["names"], default, strict=True)
-        shown = ", ".join(f"{known} {_shown(value)}" for known, value in pairs)
+        said = ", ".join(f"{known} {_figure(value)}" for known, value in pairs)
     elif isinstance(default, tuple):
-        shown = (" to " if kind == "span" else ", ").join(_shown(value) for value in default)
+        said = (" to " if kind == "span" else ", ").join(_figure(value) for value in default)
     else:
-        shown = _shown(default)
+        said = _figure(default)
     return Row(
         path,
-        shown,
+        said,
         about["unit"],
         _bounds(about),
         about.get("drawn", ""),
@@ -234,8 +237,8 @@ def _row(path: str, default: Any, about: Mapping[str, Any]) -> Row:
 
 
 def _bounds(about: Mapping[str, Any]) -> str:
-    return f"{_shown(about['least'])} to {_shown(about['most'])}" if "least" in about else ""
+    return f"{_figure(about['least'])} to {_figure(about['most'])}" if "least" in about else ""
 
 
-def _shown(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+def _figure(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)[:80]

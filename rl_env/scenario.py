@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 
 from policies import documents
-from policies.documents import EntryError, mapping, one_of
+from policies.documents import EntryError, mapping, one_of, shown
 from rl_env.fields import Group, Row
 from rl_env.parameters import Parameters
 from rl_env.people import Guardrails, Operators, Reward, Users
@@ -84,7 +84,9 @@ class Scenario:
             top = mapping({} if data is None else data, "", ["description", *_groups()])
             description = top.get("description", "")
             if not isinstance(description, str) or not (description + " ").isprintable():
-                raise EntryError("description", f"expected a line of text, got {description!r}")
+                raise EntryError(
+                    "description", f"expected a line of text, got {shown(description)}"
+                )
             made = {name: group.from_mapping(top.get(name)) for name, group in _groups().items()}
             return Scenario(description, **made)
         except EntryError as error:

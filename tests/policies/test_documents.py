@@ -43,6 +43,7 @@ def path(tmp_path: Path) -> Path:
         ("[" * 100_000, ":1: nested more than 32 deep"),
         (LAUGHS, ": more than 1000000 entries"),
         (MERGED, ": more than 1000000 entries"),
+        ("a: 0x" + "f" * 100, ":1: a number or time of more than 100 characters"),
         ("a:\n  " + "x" * 5000, ":2: an entry of more than 4096 characters"),
     ],
 )

@@ -89,6 +89,10 @@ def simulated(**section: Any) -> dict[str, Any]:
         ),
         ({"assets": {"id": "a"}}, "assets: expected a list, got a mapping"),
         ({"assets": [{}]}, "assets[0].id: expected a printable name of 1 to 200 characters"),
+        (
+            {"assets": [{"id": "a", "protected": "x" * 1000}]},
+            f"assets[0].protected: expected true or false, got '{'x' * 76}...",
+        ),
         ({"assets": [{"id": "a\n"}]}, "assets[0].id: expected a printable name"),
         ({"assets": [{"id": "a", "\n": 1}]}, r"assets[0]: unknown key '\n'"),
         (

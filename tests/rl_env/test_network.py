@@ -21,7 +21,7 @@ from rl_env.threats import Network
 
 ROOT = Path(__file__).parents[2]
 SEEDS = st.integers(0, 10_000)
-SMALL = settings(max_examples=40, deadline=None)
+SMALL = settings(max_examples=50, deadline=None)
 
 
 def drawn(size: int, seed: int) -> Blueprint:
