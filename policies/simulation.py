@@ -2,6 +2,15 @@
 
 The section `simulation:` of the inventory. All of it is optional; what it leaves out the simulator
 draws. The live side reads it only to refuse what is wrong with it.
+
+    simulation:
+      assets:                   # by id
+        erp: {role: database, services: [sql, web], jewel: true}
+        web-1: {exposed: true}
+      users:                    # a credential is theirs if its principal has their id
+        - {id: anna, asset: pc-1, needs: [erp], partner: 203.0.113.9}
+      reach: {office: [dmz, core], dmz: [core]}   # a zone left out reaches itself alone
+      partners: [203.0.113.9]
 """
 
 from __future__ import annotations

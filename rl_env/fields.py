@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from policies.documents import EntryError, joined, mapping, shown
 
@@ -117,7 +117,7 @@ class Group:
         return cls.__name__.lower()
 
     @classmethod
-    def from_mapping(cls, data: Any) -> Any:
+    def from_mapping(cls, data: Any) -> Self:
         """Validates what a scenario file says of it; the rest keeps its default."""
         known = [each.name for each in fields(cls)]
         return cls(**mapping({} if data is None else data, cls.title(), known))
