@@ -87,7 +87,9 @@ class Scenario:
                 raise EntryError(
                     "description", f"expected a line of text, got {shown(description)}"
                 )
-            made = {name: group.from_mapping(top.get(name)) for name, group in _groups().items()}
+            made: dict[str, Any] = {
+                name: group.from_mapping(top.get(name)) for name, group in _groups().items()
+            }
             return Scenario(description, **made)
         except EntryError as error:
             raise ScenarioError(error.place, error.reason) from error

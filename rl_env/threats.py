@@ -52,7 +52,7 @@ class Network(Group):
     sites: int = number(
         0, "how many different sites are drawn; an episode takes one. 0: 64 up to 100 hosts, fewer "
         "above",
-        unit="sites", least=0, most=4096, source="measured: 64 sites of 100 hosts take 0.4 MiB and 0.6 s",
+        unit="sites", least=0, most=4096, source="measured: 64 of 100 hosts take 0.4 MiB, 0.6 s",
     )
     inventory: str = text(
         "", "an inventory to simulate in place of drawn sites, relative to the scenario's file",
