@@ -9,9 +9,9 @@ from enum import IntEnum
 
 from policies.compiled import compiled
 
-__all__ = ["Reason", "Tier"]
+__all__ = ["WEEK", "Reason", "Tier"]
 
-_WEEK = 7 * 86400
+WEEK = 7 * 86400
 
 
 class Tier(IntEnum):
@@ -78,7 +78,7 @@ def is_open(now: int, opens: int, length: int) -> bool:
     """Whether a weekly change window is open that opens at this second of the week, which begins
     on Thursday 00:00 UTC.
     """
-    return (now - opens) % _WEEK < length
+    return (now - opens) % WEEK < length
 
 
 @compiled

@@ -1,210 +1,312 @@
-"""Simulated containment: rules and lease of a random site, questions to operators, orders and their
-end.
-"""
+"""From a proposal to an order and its end: guardrails, questions to people, enforcement."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
 
-import numpy as np
-from numpy.random import Generator
+from policies.columns import (
+    ANSWER_TIME,
+    APPROVAL_SHARE,
+    BUDGET_LEFT,
+    LEARNED,
+    LEASE_LIVE,
+    STANDING,
+    WAITING,
+)
+from policies.columns import (
+    LEASE_LEFT as LEASE_LEFT_COLUMN,
+)
+from policies.compiled import compiled
+from rl_env.masking import approvals_of, delay_of, is_leased, left, show, takes
+from rl_env.operators import ask, remember
+from rl_env.parameters import PLACES as AT
+from rl_env.site import POOL
+from rl_env.truth import deserves
+from rl_env.world import (
+    ACT,
+    ACTIVE,
+    AGREES,
+    ANSWER,
+    ANSWERS,
+    APPROVALS_ASKED,
+    ASKED,
+    BEGAN,
+    BLOCKS,
+    BLURRED,
+    BUDGET,
+    CELL,
+    CHAIN_TERM,
+    CLEAN,
+    DUE,
+    EFFORT_TERM,
+    ENDS,
+    LAG,
+    LEASE_BUDGET,
+    LEASE_LEFT,
+    LEASE_UNTIL,
+    LEVEL,
+    LISTED,
+    LIVE,
+    MINUTE,
+    MOVED,
+    NEVER,
+    NEXT_DUE,
+    NONE,
+    PROPOSALS,
+    QUESTION,
+    QUESTIONS,
+    REFUSED_UNTIL,
+    RELEASE,
+    RELEASES,
+    SHARE,
+    SITE,
+    STALE,
+    STARTS,
+    TTL,
+    USED,
+    WINDOWS,
+    World,
+    first_credential,
+)
 
-from policies.actions import Action, Kind
-from policies.guardrails import Guardrails, Lease, Limits, Rule, Target, Tier, Verdict
-from policies.inventory import Inventory
-from policies.observation import Conditions, Standing
-from policies.picture import Entity
-from rl_env.operators import MAX_WAIT, Answer, Operators
+__all__ = ["act", "blur", "carry_on", "holds"]
 
-__all__ = ["MODEL", "Containment", "random_guardrails"]
-
-MODEL = b"\x01" * 32  # stands for the model in training
-_WINDOW = 3600
-_LIVE = 100  # orders of a cell at once: more than the budgets of an episode let through
-_REFUSED_FOR = 3600.0  # seconds for which what was refused is not asked again
+_MANY = 2.0  # logarithms of counts are shown in this unit
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    asked: float
-    answer: Answer
+@compiled
+def act(w: World, e: int, action: int) -> None:
+    """What the agent chose: 0 nothing, 1 + r the action of an entity, 1 + R + r its release."""
+    w.term[e, EFFORT_TERM] = 0.0
+    w.term[e, CHAIN_TERM] = 0.0
+    if action <= 0 or action >= w.mask.shape[1] or not w.mask[e, action]:
+        return
+    rows = w.row.shape[1]
+    r = (action - 1) % rows
+    if action > rows:
+        _ask(w, e, r, RELEASE, not deserves(w, e, r), int(w.dials[AT.guardrails_release_quorum]))
+        w.metric[e, RELEASES] += 1
+    else:
+        _propose(w, e, r)
+    _list(w, e, r)
+    w.state[e, NEXT_DUE] = min(w.state[e, NEXT_DUE], _next_of(w, e, r))
+    show(w, e, r)
+    w.state[e, BLURRED] = 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    start: float
-    until: float
+@compiled
+def _propose(w: World, e: int, r: int) -> None:
+    right = deserves(w, e, r)
+    cell = w.cell[e, w.row[e, r, CELL]]
+    cell[USED] += 1
+    w.state[e, STALE] |= 1
+    w.term[e, EFFORT_TERM] -= w.dials[AT.reward_proposal]
+    kind = w.row[e, r, CELL] // 4
+    w.metric[e, PROPOSALS] += 1
+    w.metric[e, BLOCKS + 2 * kind] += 1
+    if not right:
+        w.metric[e, BLOCKS + 2 * kind + 1] += 1
+    if is_leased(w, e, r):
+        w.lease[e, LEASE_LEFT + kind] -= 1
+        _pay(w, e, AT.reward_gas_lease_order)
+        _order(w, e, r)
+    else:
+        _ask(w, e, r, ACT, right, approvals_of(w, e, r))
 
 
-def random_guardrails(rng: Generator, inventory: Inventory, now: float) -> Guardrails:
-    """Rules as sites differ in them; three quarters of the sites have a live lease."""
-    rules = {
-        (kind, criticality): Rule(
-            allowed=bool(rng.random() < 0.96),
-            leasable=bool(rng.random() < 0.95 - 0.15 * criticality),
-            quorum=1 + int(criticality > 0) + int(rng.random() < 0.3),
-            max_ttl=int(rng.choice((7200, 14400, 86400))),
-            budget=int(rng.integers(2, 20)),
-            live=_LIVE,
-        )
-        for kind in Kind
-        for criticality in range(4)
-    }
-    guardrails = Guardrails(
-        rules,
-        Limits(
-            window=_WINDOW,
-            max_pending=int(MAX_WAIT),
-            max_lease=86400,
-            receipt_due=120,
-            lease_quorum=2,
-            release_quorum=1,
-            model_quorum=2,
-        ),
-        assets={a.id: Target(a.criticality, a.protected, a.zone) for a in inventory.assets},
-        credentials={c.id: Target(c.criticality, c.protected) for c in inventory.credentials},
-        protected_networks=inventory.protected_networks,
-    )
-    if rng.random() < 0.75:
-        guardrails.lease = Lease(
-            model=MODEL,
-            budgets=(int(rng.integers(0, 20)), int(rng.integers(0, 6)), int(rng.integers(0, 4))),
-            max_criticality=int(rng.integers(0, 4)),
-            max_ttl=int(rng.choice((3600, 14400))),
-            expires=int(now + rng.uniform(1800.0, 86400.0)),
-        )
-    return guardrails
+@compiled
+def _ask(w: World, e: int, r: int, question: int, right: bool, approvals: int) -> None:
+    w.term[e, EFFORT_TERM] -= w.dials[AT.reward_question] * approvals
+    w.metric[e, QUESTIONS] += 1
+    w.metric[e, APPROVALS_ASKED] += approvals
+    ask(w, e, r, question, right, approvals)
 
 
-class Containment:
-    """What is ordered and what waits for people. Times are Unix seconds."""
+@compiled
+def _pay(w: World, e: int, place: int) -> None:
+    w.term[e, CHAIN_TERM] -= w.dials[place] * w.dials[AT.reward_gas_price]
 
-    def __init__(
-        self, rng: Generator, inventory: Inventory, guardrails: Guardrails, operators: Operators
-    ) -> None:
-        self._inventory = inventory
-        self._guardrails = guardrails
-        self._operators = operators
-        self._ttl = int(rng.choice((1800, 3600, 7200), p=(0.25, 0.5, 0.25)))
-        self._lag = float(rng.uniform(0.0, 60.0))  # from order to enforcement
-        self._questions: dict[Entity, _Question] = {}
-        self._approved: dict[Entity, _Question] = {}  # not executed yet
-        self._orders: dict[Entity, _Order] = {}
-        self._refused: dict[Entity, float] = {}
-        self._now = 0.0
 
-    # ------------------------------------------------------------ the agent's side
+@compiled
+def _list(w: World, e: int, r: int) -> None:
+    if w.row[e, r, LISTED] == 0:
+        w.row[e, r, LISTED] = 1
+        w.active[e, w.state[e, ACTIVE]] = r
+        w.state[e, ACTIVE] += 1
 
-    def mask(self, entities: Sequence[Entity], now: float) -> np.ndarray:
-        """bool [n]: what may be proposed, by the guardrails, and is not under way or refused."""
-        refused = {e for e, until in self._refused.items() if until > now}
-        busy = self._orders.keys() | self._questions.keys() | self._approved.keys() | refused
-        return np.array(
-            [e not in busy and self._verdict(e, now).tier is not Tier.REFUSED for e in entities],
-            dtype=np.bool_,
-        )
 
-    def propose(self, entity: Entity, right: bool, now: float) -> Verdict:
-        """Proposes the entity's action. `right`, for the operators: whether it deserves it."""
-        verdict = self._guardrails.propose(self._action(entity), MODEL, now)
-        if verdict.tier is Tier.LEASE:
-            self._order(entity, now)
-        elif verdict.tier is not Tier.REFUSED:
-            answer = self._operators.ask(right, verdict.approvals, now)
-            self._questions[entity] = _Question(now, answer)
-        return verdict
+# ---------------------------------------------------------------- time
 
-    def advance(self, now: float) -> list[Entity]:
-        """Moves time on; returns the entities whose orders ended."""
-        self._now = now
-        ended = [e for e, order in self._orders.items() if order.until <= now]
-        for entity in ended:
-            del self._orders[entity]
-            self._guardrails.uncount(entity.kind, entity.id)
-        self._hear(now)
-        self._execute(now)
-        return ended
 
-    def standings(self, now: float) -> dict[Entity, Standing]:
-        """What is under way, for the observation."""
-        refused = {e for e, until in self._refused.items() if until > now}
-        return {
-            e: self._standing(e, e in refused, now)
-            for e in (*self._orders, *self._questions, *self._approved, *refused)
-        }
+@compiled
+def carry_on(w: World, e: int) -> None:
+    """Orders end, answers come, what is approved is executed."""
+    now = w.state[e, MINUTE]
+    if now < w.state[e, NEXT_DUE]:
+        return
+    kept, due = 0, NEVER
+    for k in range(w.state[e, ACTIVE]):
+        r = int(w.active[e, k])
+        _carry_on(w, e, r, int(now))
+        show(w, e, r)
+        following = _next_of(w, e, r)
+        if following < NEVER:
+            due = min(due, following)
+            w.active[e, kept] = r
+            kept += 1
+        else:
+            w.row[e, r, LISTED] = 0
+    w.state[e, ACTIVE] = kept
+    w.state[e, NEXT_DUE] = due
+    w.state[e, BLURRED] = 1
 
-    def conditions(self, now: float) -> Conditions:
-        """What holds for the site, for the observation."""
-        lease = self._guardrails.lease
-        live = lease is not None and now < lease.expires
-        left = (0.0, 0.0, 0.0)
-        if lease is not None and live:
-            shares = [
-                max(0, b - s) / b if b else 0.0
-                for b, s in zip(lease.budgets, lease.spent, strict=True)
-            ]
-            left = (shares[0], shares[1], shares[2])
-        return Conditions(
-            live, left, self._operators.answer_minutes, self._operators.approval_share
-        )
 
-    # ------------------------------------------------------------ the network's side
+@compiled
+def _carry_on(w: World, e: int, r: int, now: int) -> None:
+    row = w.row[e, r]
+    if 0 < row[ENDS] <= now:
+        _end(w, e, r, True)
+    if row[STARTS] == now and row[ENDS] > now:
+        w.state[e, MOVED] = 1
+    if row[QUESTION] != NONE and row[DUE] == NEVER and row[ANSWERS] <= now:
+        _answer(w, e, r, now)
+    if row[QUESTION] != NONE and row[DUE] <= now:
+        _execute(w, e, r, now)
+    if row[REFUSED_UNTIL] <= now:
+        row[REFUSED_UNTIL] = 0
 
-    def live(self) -> list[Entity]:
-        """Entities whose order is enforced."""
-        return [e for e, order in self._orders.items() if order.start <= self._now]
 
-    def isolated(self, asset: int) -> bool:
-        return self._holds(Entity(Kind.ISOLATE, self._inventory.assets[asset].id))
+@compiled
+def _answer(w: World, e: int, r: int, now: int) -> None:
+    row = w.row[e, r]
+    remember(w, e, float(now - row[ASKED]), row[AGREES] > 0)
+    if row[AGREES] == 0:
+        _refuse(w, e, r, now)
+    else:
+        row[DUE] = now + (delay_of(w, e, r) if row[QUESTION] == ACT else 0)
 
-    def blocked(self, address: str) -> bool:
-        return self._holds(Entity(Kind.BLOCK, f"{address}/32"))
 
-    def revoked(self, credential: int) -> bool:
-        return self._holds(Entity(Kind.REVOKE, self._inventory.credentials[credential].id))
+@compiled
+def _refuse(w: World, e: int, r: int, now: int) -> None:
+    w.row[e, r, QUESTION] = NONE
+    w.row[e, r, REFUSED_UNTIL] = now + int(w.dials[AT.operators_refused_minutes])
 
-    # ------------------------------------------------------------ internals
 
-    def _holds(self, entity: Entity) -> bool:
-        order = self._orders.get(entity)
-        return order is not None and order.start <= self._now
+@compiled
+def _execute(w: World, e: int, r: int, now: int) -> None:
+    """As anyone may, once it is approved; the guardrails are asked again."""
+    row = w.row[e, r]
+    if row[QUESTION] == RELEASE:
+        row[QUESTION] = NONE
+        if row[ENDS] > now:
+            _end(w, e, r, False)
+    elif now >= row[ASKED] + int(w.dials[AT.operators_max_pending]):
+        _refuse(w, e, r, now)
+    elif takes(w, e, r):
+        renewal = row[ENDS] > now
+        _pay(w, e, AT.reward_gas_renewal if renewal else AT.reward_gas_order)
+        row[QUESTION] = NONE
+        _order(w, e, r)
+    else:
+        row[DUE] = now + 1
 
-    def _hear(self, now: float) -> None:
-        """Takes the answers that have come."""
-        for entity, question in list(self._questions.items()):
-            if question.answer.time <= now:
-                del self._questions[entity]
-                self._operators.note(question.asked, question.answer)
-                if question.answer.approved:
-                    self._approved[entity] = question
-                else:
-                    self._refused[entity] = now + _REFUSED_FOR
 
-    def _execute(self, now: float) -> None:
-        """Orders what is approved when its delay is over and the guardrails let it through."""
-        for entity, question in list(self._approved.items()):
-            verdict = self._guardrails.execution(self._action(entity), now)
-            due, deadline = question.answer.time + verdict.delay, question.asked + MAX_WAIT
-            if verdict.tier is not Tier.REFUSED and due <= now and due < deadline:
-                del self._approved[entity]
-                self._order(entity, now)
-            elif now >= deadline:
-                del self._approved[entity]
-                self._refused[entity] = now + _REFUSED_FOR
+@compiled
+def _order(w: World, e: int, r: int) -> None:
+    """Holds from the next enforcement on; never ends before the one it follows."""
+    row, now = w.row[e, r], int(w.state[e, MINUTE])
+    _pay(w, e, AT.reward_gas_receipt)
+    if row[ENDS] <= now:
+        row[STARTS] = now + int(w.state[e, LAG])
+        _tally(w, e, r, 1)
+    row[BEGAN] = now
+    row[ENDS] = max(int(row[ENDS]), now + int(w.cell[e, row[CELL], TTL]))
+    w.state[e, MOVED] = 1
 
-    def _order(self, entity: Entity, now: float) -> None:
-        self._guardrails.order(entity.kind, entity.id)
-        self._orders[entity] = _Order(now + self._lag, now + self._ttl)
 
-    def _standing(self, entity: Entity, refused: bool, now: float) -> Standing:
-        order = self._orders.get(entity)
-        left = (order.until - now) / self._ttl if order else 0.0
-        pending = entity in self._questions or entity in self._approved
-        return Standing(order is not None, max(0.0, left), pending, refused)
+@compiled
+def _end(w: World, e: int, r: int, cleans: bool) -> None:
+    """The order ends. People clean a machine before it comes back, unless they release it as
+    innocent.
+    """
+    row = w.row[e, r]
+    row[ENDS] = 0
+    _tally(w, e, r, -1)
+    w.state[e, MOVED] = 1
+    if cleans and r < first_credential(w):
+        w.host[e, r, LEVEL] = CLEAN
 
-    def _verdict(self, entity: Entity, now: float) -> Verdict:
-        return self._guardrails.verdict(self._action(entity), MODEL, now)
 
-    def _action(self, entity: Entity) -> Action:
-        return Action(entity.kind, entity.id, self._ttl)
+@compiled
+def _tally(w: World, e: int, r: int, change: int) -> None:
+    w.cell[e, w.row[e, r, CELL], LIVE] += change
+    if r < first_credential(w):
+        w.isolated[e, w.zone_of[e, r]] += change
+        pool = int(w.sites.host[w.state[e, SITE], r, POOL])
+        if pool >= 0:
+            w.pooled[e, pool] += change
+    w.state[e, STALE] |= 1
+
+
+@compiled
+def _next_of(w: World, e: int, r: int) -> int:
+    """When something of it is due; NEVER where nothing is under way."""
+    row, now = w.row[e, r], int(w.state[e, MINUTE])
+    due = NEVER
+    quarters = left(w, e, r)
+    if quarters > 0:
+        whole = int(row[ENDS]) - int(row[BEGAN])
+        due = int(row[ENDS]) - whole * (quarters - 1) // 4
+        if row[STARTS] > now:
+            due = min(due, int(row[STARTS]))
+    if row[QUESTION] != NONE:
+        due = min(due, int(row[ANSWERS]) if row[DUE] == NEVER else int(row[DUE]))
+    if row[REFUSED_UNTIL] > now:
+        due = min(due, int(row[REFUSED_UNTIL]))
+    return due
+
+
+@compiled
+def holds(w: World, e: int, r: int) -> bool:
+    """Whether an order on the entity is enforced."""
+    return w.row[e, r, STARTS] <= w.state[e, MINUTE] < w.row[e, r, ENDS]
+
+
+# ---------------------------------------------------------------- context
+
+
+@compiled
+def blur(w: World, e: int) -> None:
+    """Writes the context anew, where it changed."""
+    if w.state[e, BLURRED] == 0:
+        return
+    w.state[e, BLURRED] = 0
+    context, lease = w.context[e], w.lease[e]
+    live = lease[LEASE_UNTIL] > w.state[e, MINUTE]
+    context[LEARNED] = math.log1p(float(w.state[e, WINDOWS])) / 6.0
+    context[LEASE_LIVE] = live
+    for kind in range(3):
+        budget = float(lease[LEASE_BUDGET + kind])
+        left_of_it = max(0.0, float(lease[LEASE_LEFT + kind]))
+        context[LEASE_LEFT_COLUMN + kind] = left_of_it / budget if live and budget > 0.0 else 0.0
+        context[BUDGET_LEFT + kind] = _budget_left(w, e, kind)
+    pending, standing = 0, 0
+    for k in range(w.state[e, ACTIVE]):
+        row = w.row[e, w.active[e, k]]
+        pending += row[QUESTION] != NONE
+        standing += row[ENDS] > w.state[e, MINUTE]
+    context[WAITING] = math.log1p(float(pending)) / _MANY
+    context[STANDING] = math.log1p(float(standing)) / _MANY
+    context[ANSWER_TIME] = math.log1p(w.mind[e, ANSWER]) / 4.0
+    context[APPROVAL_SHARE] = w.mind[e, SHARE]
+
+
+@compiled
+def _budget_left(w: World, e: int, kind: int) -> float:
+    """Of the cell that has most of its budget left."""
+    most = 0.0
+    for c in range(4 * kind, 4 * kind + 4):
+        cell = w.cell[e, c]
+        if cell[BUDGET] > 0 and cell[TTL] > 0:
+            most = max(most, float(cell[BUDGET] - cell[USED]) / float(cell[BUDGET]))
+    return most

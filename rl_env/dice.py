@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from policies.compiled import compiled
 
-__all__ = ["below", "draw", "hashed", "mixed", "threshold"]
+__all__ = ["below", "draw", "gap", "hashed", "mixed"]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
-_30, _27, _31, _32 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(32)
+_22, _27, _30, _31, _32 = (np.uint64(bits) for bits in (22, 27, 30, 31, 32))
 
 Words = NDArray[np.uint64]
+Longs = NDArray[np.int64]
 
 
 @compiled
@@ -49,6 +50,17 @@ def hashed(key: np.uint64, one: int, other: int) -> np.uint64:
     return mixed(key ^ mixed((np.uint64(one) << _32) | np.uint64(other))) >> _32
 
 
-def threshold(probability: float) -> np.uint64:
-    """`draw(...) < threshold(p)` holds with probability `p`, to the nearest of 2**32 parts."""
-    return np.uint64(round(min(max(probability, 0.0), 1.0) * 2**32))
+# 1,024 quantiles of the exponential distribution of mean 1, in 1 / 65,536.
+_EXPONENTIAL = np.round(-np.log((np.arange(1024) + 0.5) / 1024) * 65_536).astype(np.int64)
+
+
+@compiled
+def gap(keys: Words, counts: Words, e: int, mean: int) -> int:
+    """Whole units until the next of events that come by chance, `mean` units apart; at least 1."""
+    return max(1, int(_EXPONENTIAL[int(draw(keys, counts, e) >> _22)] * mean) >> 16)
+
+
+@compiled
+def fraction(keys: Words, counts: Words, e: int) -> float:
+    """From 0 to 1, 1 not included."""
+    return float(draw(keys, counts, e)) / 4294967296.0

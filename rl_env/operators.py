@@ -2,65 +2,123 @@
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
+import math
+from statistics import NormalDist
 
-from numpy.random import Generator
+import numpy as np
 
-__all__ = ["Answer", "Operators"]
+from policies.columns import NATS, TOTAL
+from policies.compiled import compiled
+from rl_env.parameters import PLACES as AT
+from rl_env.world import (
+    AGREES,
+    ANSWER,
+    ANSWERS,
+    ASKED,
+    BLURRED,
+    BUSY,
+    DUE,
+    EPOCH,
+    FATIGUE,
+    LAPSE,
+    MEDIAN,
+    MINUTE,
+    NEVER,
+    NIGHT,
+    QUESTION,
+    RIGHT,
+    SHARE,
+    SPREAD,
+    STAMP,
+    TIRED,
+    TIRED_AT,
+    TRUST,
+    WRONG,
+    World,
+    between,
+    happens,
+    spread,
+    throw,
+)
 
-MAX_WAIT = 900.0  # seconds after which a proposal lapses
-_REMEMBERED = 8  # answers that "lately" means
-_REST = 1800.0  # seconds in which tiredness halves
+__all__ = ["ask", "draw_operators", "hour", "remember"]
+
+# Of the normal distribution, evenly.
+_QUANTILES = np.array([NormalDist().inv_cdf((k + 0.5) / 1024) for k in range(1024)])
+_REMEMBERED = 8.0  # answers that "recent" means
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What becomes of a question, and when (Unix seconds)."""
+@compiled
+def draw_operators(w: World, e: int) -> None:
+    """The shift of this episode."""
+    mind = w.mind[e]
+    mind[MEDIAN] = spread(w, e, AT.operators_answer_minutes_low)
+    mind[SPREAD] = between(w, e, AT.operators_answer_spread_low)
+    mind[FATIGUE] = between(w, e, AT.operators_fatigue_low)
+    mind[STAMP] = between(w, e, AT.operators_fatigue_stamp_low)
+    mind[BUSY] = between(w, e, AT.operators_load_low)
+    mind[NIGHT] = between(w, e, AT.operators_night_factor_low)
+    mind[RIGHT] = between(w, e, AT.operators_approve_right_low)
+    mind[WRONG] = between(w, e, AT.operators_approve_wrong_low)
+    mind[TRUST] = between(w, e, AT.operators_evidence_weight_low)
+    mind[LAPSE] = between(w, e, AT.operators_lapse_chance_low)
+    mind[TIRED] = mind[TIRED_AT] = 0.0
+    mind[ANSWER] = mind[MEDIAN]
+    mind[SHARE] = 1.0
 
-    time: float
-    approved: bool
+
+@compiled
+def hour(w: World, e: int) -> float:
+    """Of the day."""
+    return ((w.state[e, EPOCH] + 60 * w.state[e, MINUTE]) % 86400) / 3600.0
 
 
-class Operators:
-    """A shift, drawn per episode. They look before they sign, more or less, and tire of being
-    asked.
-    """
+@compiled
+def ask(w: World, e: int, r: int, question: int, right: bool, approvals: int) -> None:
+    """Puts a question about an entity. `right`: the truth says yes; `approvals`: needed."""
+    mind, now = w.mind[e], int(w.state[e, MINUTE])
+    half_lives = (now - mind[TIRED_AT]) / w.dials[AT.operators_fatigue_half_life]
+    mind[TIRED] = mind[TIRED] * math.pow(0.5, half_lives) + 1.0
+    mind[TIRED_AT] = now
+    slower = 1.0 + mind[FATIGUE] * (mind[TIRED] - 1.0)
+    slower *= 1.0 + w.dials[AT.operators_quorum_slower] * approvals
+    slower *= 1.0 + mind[BUSY]
+    if _is_night(w, e):
+        slower *= mind[NIGHT]
+    minutes = mind[MEDIAN] * slower * math.exp(mind[SPREAD] * _QUANTILES[throw(w, e, 1024)])
+    longest = int(w.dials[AT.operators_max_pending])
+    agrees = happens(w, e, _chance(w, e, r, right))
+    if minutes >= longest or happens(w, e, mind[LAPSE]):
+        minutes, agrees = float(longest), False
+    row = w.row[e, r]
+    row[QUESTION] = question
+    row[ASKED] = now
+    row[ANSWERS] = now + max(1, int(minutes + 0.5))
+    row[AGREES] = agrees
+    row[DUE] = NEVER
 
-    def __init__(self, rng: Generator) -> None:
-        self._rng = rng
-        self._median = float(rng.uniform(60.0, 600.0))  # seconds to answer
-        self._agree_right = float(rng.uniform(0.85, 1.0))  # approve what is needed
-        self._agree_wrong = float(rng.uniform(0.1, 0.7))  # approve what is not: rubber stamps
-        self._lapse = float(rng.uniform(0.0, 0.1))
-        self._tired = 0.0
-        self._asked_at = 0.0
-        self._delays: deque[float] = deque([self._median], maxlen=_REMEMBERED)
-        self._approved: deque[bool] = deque([True], maxlen=_REMEMBERED)
 
-    @property
-    def answer_minutes(self) -> float:
-        """Mean minutes of the latest answers."""
-        return sum(self._delays) / len(self._delays) / 60.0
+@compiled
+def _is_night(w: World, e: int) -> bool:
+    start, end = w.dials[AT.operators_night_from], w.dials[AT.operators_night_until]
+    now = hour(w, e)
+    return (start <= now < end) if start <= end else (now >= start or now < end)
 
-    @property
-    def approval_share(self) -> float:
-        """Share of the latest answers that were approvals."""
-        return sum(self._approved) / len(self._approved)
 
-    def ask(self, right: bool, quorum: int, now: float) -> Answer:
-        """Puts one question. `right`: the target deserves it; `quorum`: signatures needed."""
-        rng = self._rng
-        self._tired = self._tired * 0.5 ** ((now - self._asked_at) / _REST) + 1.0
-        self._asked_at = now
-        slower = (1.0 + 0.15 * self._tired) * (1.0 + 0.2 * quorum)
-        delay = float(self._median * slower * rng.lognormal(0.0, 0.6))
-        if delay > MAX_WAIT or rng.random() < self._lapse:
-            return Answer(now + MAX_WAIT, approved=False)
-        agree = self._agree_right if right else self._agree_wrong
-        return Answer(now + delay, approved=bool(rng.random() < agree))
+@compiled
+def _chance(w: World, e: int, r: int, right: bool) -> float:
+    """That they approve: by what they find out, by what they are shown, and by being tired."""
+    mind = w.mind[e]
+    shown = min(1.0, w.entities[e, r, TOTAL] * NATS / w.dials[AT.operators_evidence_full])
+    chance = (1.0 - mind[TRUST]) * (mind[RIGHT] if right else mind[WRONG]) + mind[TRUST] * shown
+    stamped = min(1.0, mind[STAMP] * (mind[TIRED] - 1.0))
+    return chance + (1.0 - chance) * stamped
 
-    def note(self, asked: float, answer: Answer) -> None:
-        """Remembers an answer that has been given."""
-        self._delays.append(answer.time - asked)
-        self._approved.append(answer.approved)
+
+@compiled
+def remember(w: World, e: int, minutes: float, agreed: bool) -> None:
+    """An answer that was given."""
+    mind = w.mind[e]
+    mind[ANSWER] += (minutes - mind[ANSWER]) / _REMEMBERED
+    mind[SHARE] += ((1.0 if agreed else 0.0) - mind[SHARE]) / _REMEMBERED
+    w.state[e, BLURRED] = 1

@@ -6,12 +6,12 @@ An episode draws what has a low and a high end, between the two. Arrays are floa
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KINDS", "PROFILES", "SORTS", "Parameters"]
+__all__ = ["CHOICES", "KINDS", "PLACES", "PROFILES", "SORTS", "Parameters", "flat"]
 
 KINDS: Final = ("quiet", "scanned", "attacked")  # of episodes
 PROFILES: Final = (
@@ -165,6 +165,7 @@ class Parameters(NamedTuple):
     guardrails_delay_high: int
     guardrails_max_ttl: Floats  # choices, minutes
     guardrails_window: int  # minutes
+    guardrails_release_quorum: int
     guardrails_budget_low: int
     guardrails_budget_high: int
     guardrails_live_low: float  # log-uniform
@@ -211,3 +212,39 @@ class Parameters(NamedTuple):
     reward_gas_lease_order: float
     reward_gas_renewal: float
     reward_gas_receipt: float
+
+
+CHOICES: Final = 12  # places for one to four choices, each as often as the others
+_SIZES = {
+    "episode_kinds": len(KINDS),
+    "attackers_profiles": len(PROFILES),
+    "sensors_sorts": len(SORTS),
+    "sensors_bursts": len(SORTS),
+    "guardrails_allowed": 4,
+    "guardrails_leasable": 4,
+    "guardrails_quorum": 4,
+    "guardrails_delayed": 4,
+    "guardrails_max_ttl": CHOICES,
+    "guardrails_lease_max_ttl": CHOICES,
+    "guardrails_time_to_live": CHOICES,
+    "reward_harm": 4,
+}
+
+
+def flat(parameters: Parameters) -> Floats:
+    """All of them, one after the other, as compiled code takes them. float64 [places]."""
+    sizes = (_SIZES.get(name, 1) for name in Parameters._fields)
+    each = (
+        np.resize(np.asarray(value, dtype=np.float64), size)
+        for value, size in zip(parameters, sizes, strict=True)
+    )
+    return np.concatenate(list(each))
+
+
+def _places() -> Any:
+    sizes = [_SIZES.get(name, 1) for name in Parameters._fields]
+    return Parameters(*(int(place) for place in np.cumsum([0, *sizes[:-1]])))
+
+
+# Where `flat` has each of them, or its first.
+PLACES: Any = _places()

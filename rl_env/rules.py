@@ -1,0 +1,155 @@
+"""The rules of a site's sensors, drawn anew for every episode, by what they notice.
+
+Three sorts as real feeds mix them: signatures (a tactic is known), thresholds (floods: one scan
+makes many alerts) and anomalies (no tactic). Magnitudes follow what the picture measures on
+recorded alerts of real test beds: quiet hosts stay below 20 nats, maintenance and mere scans bring
+40 to 105, a taken-over server 130 to 230.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from policies.alerts import Stage, Tactic
+from policies.compiled import compiled
+from rl_env.parameters import PLACES as AT
+from rl_env.world import (
+    ANOMALY,
+    OVERLAP,
+    REMOTE,
+    SORT,
+    STAGE,
+    TACTIC,
+    World,
+    between,
+    happens,
+    of_site,
+    throw,
+    uniform,
+)
+
+__all__ = ["ACTIVITIES", "NO_TACTIC", "TITLES", "draw_rules", "pick_rule"]
+
+_T = Tactic
+NO_TACTIC: Final = len(Tactic)
+
+# What sensors notice: title, rules of its own, how many of them answer (least, most), log of the
+# largest repetition, tactics, and activities whose rules may answer here, too.
+_TABLE: Final = (
+    ("Unusual value", 24, 1, 2, 1.0, tuple(_T), ()),
+    (
+        "Administration",
+        24,
+        4,
+        16,
+        1.0,
+        (_T.EXECUTION, _T.PERSISTENCE, _T.PRIVILEGE_ESCALATION),
+        (),
+    ),
+    ("Failed login", 8, 2, 8, 3.0, (_T.CREDENTIAL_ACCESS,), ()),
+    ("Sweep", 16, 4, 10, 9.0, (_T.RECONNAISSANCE,), (0,)),
+    ("Vulnerability probe", 26, 8, 20, 13.0, (_T.RECONNAISSANCE, _T.INITIAL_ACCESS), (3,)),
+    ("Exploit", 8, 0, 5, 1.0, (_T.INITIAL_ACCESS, _T.EXECUTION), (4,)),
+    ("Malicious document", 6, 0, 3, 1.0, (_T.INITIAL_ACCESS, _T.EXECUTION), (1,)),
+    ("Escalation", 14, 3, 11, 1.0, (_T.PRIVILEGE_ESCALATION, _T.DEFENSE_EVASION), (1,)),
+    ("Credential theft", 6, 1, 4, 1.0, (_T.CREDENTIAL_ACCESS,), (2,)),
+    ("Lateral movement", 14, 4, 12, 1.0, (_T.LATERAL_MOVEMENT, _T.DISCOVERY), (3, 1)),
+    ("Command channel", 6, 1, 3, 1.0, (_T.COMMAND_AND_CONTROL,), ()),
+    ("Mass transfer", 8, 1, 5, 1.0, (_T.EXFILTRATION, _T.COLLECTION), ()),
+    ("Destruction", 6, 2, 6, 5.0, (_T.IMPACT,), (1,)),
+)
+ACTIVITIES: Final = len(_TABLE)
+(
+    NOISE,
+    UPKEEP,
+    LOGINS,
+    SCAN,
+    PROBE,
+    EXPLOIT,
+    PHISHING,
+    ESCALATION,
+    THEFT_OF_KEYS,
+    LATERAL,
+    BEACON,
+    TRANSFER,
+    DESTRUCTION,
+) = range(ACTIVITIES)
+
+TITLES: Final = tuple(row[0] for row in _TABLE)
+_COUNT = np.array([row[1] for row in _TABLE], dtype=np.int64)
+FIRST = np.concatenate([[0], np.cumsum(_COUNT)]).astype(np.int64)  # [ACTIVITIES + 1]
+LEAST = np.array([row[2] for row in _TABLE], dtype=np.int64)
+MOST = np.array([row[3] for row in _TABLE], dtype=np.int64)
+REPEATS = np.array([row[4] for row in _TABLE])
+_TACTICS = np.array([np.resize(row[5], 12) for row in _TABLE], dtype=np.int64)  # evenly, of 12
+_LENDERS = np.array([(*row[6], -1, -1)[:2] for row in _TABLE], dtype=np.int64)
+_STAGES = np.array([*(Stage.of(t) for t in Tactic), Stage.UNKNOWN], dtype=np.int64)
+IN_ALL: Final = int(FIRST[-1])
+
+
+@compiled
+def activity_of(rule: int) -> int:
+    """Whose own rule it is."""
+    activity = 0
+    while FIRST[activity + 1] <= rule:
+        activity += 1
+    return activity
+
+
+@compiled
+def draw_rules(w: World, e: int) -> None:
+    """Sort, tactic and stage of each rule, and whether it names both ends of a connection."""
+    unlabelled = _extreme(w, e, AT.sensors_unlabelled_low, AT.sensors_unlabelled_extreme)
+    remote = _extreme(w, e, AT.sensors_remote_low, AT.sensors_remote_extreme)
+    mislabelled = between(w, e, AT.sensors_mislabelled_low)
+    w.rate[e, OVERLAP] = between(w, e, AT.sensors_overlap_low)
+    signature = w.dials[AT.sensors_sorts]
+    threshold = w.dials[AT.sensors_sorts + 1]
+    for activity in range(ACTIVITIES):
+        for rule in range(FIRST[activity], FIRST[activity + 1]):
+            u = uniform(w, e, 0.0, 1.0)
+            sort = 0 if u < signature else (1 if u < signature + threshold else 2)
+            tactic = _TACTICS[activity, throw(w, e, 12)]
+            if happens(w, e, mislabelled):
+                tactic = throw(w, e, NO_TACTIC)
+            if sort == ANOMALY or happens(w, e, unlabelled):
+                tactic = NO_TACTIC
+            w.rule[e, rule, SORT] = sort
+            w.rule[e, rule, TACTIC] = tactic
+            w.rule[e, rule, STAGE] = _STAGES[tactic]
+            w.rule[e, rule, REMOTE] = happens(w, e, remote)
+
+
+@compiled
+def _extreme(w: World, e: int, place: int, chance: int) -> float:
+    """A share; of some sites it is all or nothing."""
+    if happens(w, e, w.dials[chance]):
+        return float(throw(w, e, 2))
+    return between(w, e, place)
+
+
+@compiled
+def pick_rule(w: World, e: int, activity: int) -> int:
+    """One of those that answer to this activity at this site."""
+    own = FIRST[activity + 1] - FIRST[activity]
+    for _ in range(8):
+        k = throw(w, e, own + _lent(activity, 0) + _lent(activity, 1))
+        if k < own:
+            return FIRST[activity] + k
+        k -= own
+        lender = _LENDERS[activity, 0]
+        if k >= _lent(activity, 0):
+            k -= _lent(activity, 0)
+            lender = _LENDERS[activity, 1]
+        rule = FIRST[lender] + k
+        if of_site(w, e, 1_000 + activity, rule) < w.rate[e, OVERLAP]:
+            return rule
+    return FIRST[activity] + throw(w, e, own)
+
+
+@compiled
+def _lent(activity: int, which: int) -> int:
+    lender = _LENDERS[activity, which]
+    return 0 if lender < 0 else FIRST[lender + 1] - FIRST[lender]
