@@ -36,7 +36,7 @@ Levels = tuple[float, ...]
 Choices = tuple[float, ...]  # an episode draws one, each as likely
 
 LOG = "log-uniform"
-_MOST_CHOICES = 16
+_MOST_CHOICES = 4  # of which an episode draws each as often: see rl_env.parameters.CHOICES
 
 
 class Row(NamedTuple):

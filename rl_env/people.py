@@ -135,6 +135,10 @@ class Guardrails(Group):
     window: int = number(
         60, "in which budgets count", unit="minutes", least=1, most=10080, source=DEPLOYED,
     )
+    release_quorum: int = number(
+        2, "approvals that end an order before its time", unit="approvals", least=1, most=16,
+        source=DEPLOYED,
+    )
     budget: WholeSpan = span(
         2, 20, "proposals per cell and window", unit="proposals", least=1, most=2047,
         source=DEPLOYED,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-from rl_env.parameters import PROFILES, Parameters
+from rl_env.parameters import PLACES, PROFILES, Parameters, flat
 from rl_env.people import Operators, Reward
 from rl_env.scenario import Scenario, ScenarioError, registered
 from rl_env.threats import Attackers, Network
@@ -86,6 +87,24 @@ def test_numbers_are_those_of_the_scenario() -> None:
     assert numbers.operators_fatigue_low == numbers.operators_fatigue_high == 0.25
     assert numbers.guardrails_max_ttl.tolist() == [60.0]
     assert numbers.reward_harm.tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_places_are_those_of_the_flat_numbers() -> None:
+    numbers = Scenario().parameters()
+    dials = flat(numbers)
+    for name, place in PLACES._asdict().items():
+        value = np.atleast_1d(getattr(numbers, name))
+        assert dials[place : place + len(value)].tolist() == value.tolist(), name
+
+
+def test_episodes_draw_as_it_is_documented() -> None:
+    """`spread` draws log-uniformly, `between` and `whole` uniformly."""
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "rl_env").glob("*.py"))
+    drawn = {row.path.replace(".", "_"): row.drawn for row in Scenario.table()}
+    found = re.findall(r"\b(spread|between|whole)\(\s*w,\s*e,\s*AT\.(\w+)_low", sources)
+    assert len(found) > 30
+    for how, name in found:
+        assert drawn[name] == ("log-uniform" if how == "spread" else "uniform"), name
 
 
 def test_gas_is_what_the_contracts_were_measured_to_take() -> None:
@@ -195,7 +214,7 @@ BAD = [
     ),
     (
         "guardrails:\n  max_ttl: []",
-        "2: guardrails.max_ttl: expected a list of 1 to 16 numbers, got []",
+        "2: guardrails.max_ttl: expected a list of 1 to 4 numbers, got []",
     ),
     (
         "guardrails:\n  max_ttl: [60, 0]",
@@ -249,4 +268,4 @@ def test_whole_numbers_serve_where_fractions_do() -> None:
     assert [f.name for f in fields(Network)][:2] == ["hosts", "sites"]
 
 
-DEFAULTS = "b909c73c876011f7682f6bcf6fe707f3256a1dd2e2e9a478afaea4f9a0a14ead"
+DEFAULTS = "243d53a520bae86021db3c92286bacb4dcd0a94fa8f4cc293f3ac17b92c08e98"
