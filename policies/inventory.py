@@ -5,13 +5,15 @@ what. One YAML for simulator and live side.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
-import yaml
+from policies import documents
+from policies.documents import EntryError, flag, mapping, name, optional_name, sequence, shown
+from policies.simulation import Simulation
 
 __all__ = [
     "CRITICALITIES",
@@ -25,10 +27,9 @@ __all__ = [
 ]
 
 CRITICALITIES = ("low", "medium", "high", "critical")
-_MAX_NAME = 200
 
 
-class InventoryError(ValueError):
+class InventoryError(EntryError):
     """The inventory cannot be used; the message names the entry and what to change."""
 
 
@@ -85,29 +86,36 @@ class Inventory:
     protected_networks: tuple[str, ...] = ()  # canonical CIDR
     resources: tuple[Resource, ...] = ()
     grants: tuple[Grant, ...] = ()
+    simulation: Simulation = field(
+        default_factory=Simulation
+    )  # nothing of it matters to the live side
     _by_name: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for index, asset in enumerate(self.assets):
-            for name in {asset.id, *asset.names, *asset.addresses}:
-                if self._by_name.setdefault(name.lower(), index) != index:
-                    other = self.assets[self._by_name[name.lower()]].id
-                    raise InventoryError(f"{name!r} belongs to both {other!r} and {asset.id!r}")
+            for known in {asset.id, *asset.names, *asset.addresses}:
+                if self._by_name.setdefault(known.lower(), index) != index:
+                    other = self.assets[self._by_name[known.lower()]].id
+                    raise InventoryError(
+                        f"assets[{index}]", f"{known!r} belongs to both {other!r} and {asset.id!r}"
+                    )
         self._check_references()
 
     def _check_references(self) -> None:
-        _unique("credential", (c.id for c in self.credentials))
-        _unique("resource", (r.id for r in self.resources))
-        _unique("grant", (f"{g.principal} -> {g.resource}" for g in self.grants))
+        _unique("credentials", (c.id for c in self.credentials))
+        _unique("resources", (r.id for r in self.resources))
+        _unique("grants", (f"{g.principal} -> {g.resource}" for g in self.grants))
         assets, resources = {a.id for a in self.assets}, {r.id for r in self.resources}
-        for resource in self.resources:
+        for i, resource in enumerate(self.resources):
             if resource.asset not in assets:
-                raise InventoryError(f"resource {resource.id!r}: no asset {resource.asset!r}")
-        for grant in self.grants:
+                raise InventoryError(f"resources[{i}].asset", f"no asset {resource.asset!r}")
+        for i, grant in enumerate(self.grants):
             if grant.resource not in resources:
-                raise InventoryError(
-                    f"grant of {grant.principal!r}: no resource {grant.resource!r}"
-                )
+                raise InventoryError(f"grants[{i}].resource", f"no resource {grant.resource!r}")
+        try:
+            self.simulation.check(assets, {a.zone for a in self.assets})
+        except EntryError as error:
+            raise InventoryError(error.place, error.reason) from error
 
     def asset_index(self, name_or_address: str) -> int | None:
         """Position of the asset with this id, other name or address; None if no asset has it."""
@@ -115,38 +123,29 @@ class Inventory:
 
     @staticmethod
     def load(path: Path | str) -> Inventory:
-        """Reads the YAML file. Raises InventoryError with the file and the entry at fault."""
+        """Reads the YAML file. Raises InventoryError as "FILE:LINE: assets[3].zone: reason"."""
         try:
-            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise InventoryError(f"cannot read inventory {path}: {error.strerror}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InventoryError(f"{path} is not valid YAML: {error}") from error
+            document = documents.load(path)
+        except EntryError as error:
+            raise InventoryError(error.place, error.reason) from error
         try:
-            return Inventory.from_mapping(data)
+            return Inventory.from_mapping(document.data)
         except InventoryError as error:
-            raise InventoryError(f"{path}: {error}") from error
+            raise InventoryError(document.at(error.place), error.reason) from error
 
     @staticmethod
     def from_mapping(data: Any) -> Inventory:
-        """Validates a parsed YAML document."""
-        keys = {"assets", "credentials", "protected_networks", "resources", "grants"}
-        top = _mapping(data, "inventory", keys)
-        return Inventory(
-            assets=tuple(_asset(e, i) for i, e in enumerate(_sequence(top, "assets"))),
-            credentials=tuple(
-                _credential(e, i) for i, e in enumerate(_sequence(top, "credentials"))
-            ),
-            protected_networks=tuple(
-                _network(e, f"protected_networks[{i}]")
-                for i, e in enumerate(_sequence(top, "protected_networks"))
-            ),
-            resources=tuple(_resource(e, i) for i, e in enumerate(_sequence(top, "resources"))),
-            grants=tuple(_grant(e, i) for i, e in enumerate(_sequence(top, "grants"))),
-        )
+        """Validates a parsed YAML document. Raises InventoryError with the place of the entry."""
+        try:
+            return _inventory(data)
+        except InventoryError:
+            raise
+        except EntryError as error:
+            raise InventoryError(error.place, error.reason) from error
 
     def to_mapping(self) -> dict[str, Any]:
         """The document that `from_mapping` reads."""
+        simulation = self.simulation.to_mapping()
         return {
             "assets": [
                 {
@@ -179,6 +178,7 @@ class Inventory:
                 }
                 for g in self.grants
             ],
+            **({"simulation": simulation} if simulation else {}),
         }
 
 
@@ -194,114 +194,102 @@ def moment(value: Any, where: str) -> int:
         return int((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp())
     except (ValueError, AttributeError, OverflowError) as error:
         raise InventoryError(
-            f"{where}: expected a time like 2027-01-31T18:00:00Z, got {value!r}"
+            where, f"expected a time like 2027-01-31T18:00:00Z, got {shown(value)}"
         ) from error
 
 
 # ---------------------------------------------------------------- validation
 
-
-def _mapping(value: Any, where: str, keys: set[str]) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise InventoryError(f"{where}: expected a mapping, got {type(value).__name__}")
-    unknown = {str(k) for k in value} - keys
-    if unknown:
-        raise InventoryError(f"{where}: unknown keys {sorted(unknown)}; known are {sorted(keys)}")
-    return value
+_KEYS = ("assets", "credentials", "protected_networks", "resources", "grants", "simulation")
 
 
-def _sequence(data: Mapping[str, Any], key: str) -> list[Any]:
-    value = data.get(key) or []
-    if not isinstance(value, list):
-        raise InventoryError(f"{key}: expected a list, got {type(value).__name__}")
-    return value
+def _inventory(data: Any) -> Inventory:
+    top = mapping(data, "", _KEYS)
+    return Inventory(
+        assets=tuple(_asset(e, f"assets[{i}]") for i, e in enumerate(sequence(top, "assets"))),
+        credentials=tuple(
+            _credential(e, f"credentials[{i}]") for i, e in enumerate(sequence(top, "credentials"))
+        ),
+        protected_networks=tuple(
+            _network(e, f"protected_networks[{i}]")
+            for i, e in enumerate(sequence(top, "protected_networks"))
+        ),
+        resources=tuple(
+            _resource(e, f"resources[{i}]") for i, e in enumerate(sequence(top, "resources"))
+        ),
+        grants=tuple(_grant(e, f"grants[{i}]") for i, e in enumerate(sequence(top, "grants"))),
+        simulation=Simulation.from_mapping(top.get("simulation")),
+    )
 
 
-def _unique(what: str, names: Iterable[str]) -> None:
+def _unique(where: str, ids: Iterable[str]) -> None:
     seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise InventoryError(f"{what} {name!r} is listed twice")
-        seen.add(name)
-
-
-def _text(value: Any, where: str) -> str:
-    if not isinstance(value, str) or not value or len(value) > _MAX_NAME or not value.isprintable():
-        raise InventoryError(f"{where}: expected a printable name of 1 to {_MAX_NAME} characters")
-    return value
+    for i, known in enumerate(ids):
+        if known in seen:
+            raise InventoryError(f"{where}[{i}]", f"{known!r} is listed twice")
+        seen.add(known)
 
 
 def _criticality(value: Any, where: str) -> int:
     if value not in CRITICALITIES:
-        raise InventoryError(f"{where}: criticality {value!r} is not one of {list(CRITICALITIES)}")
+        raise InventoryError(where, f"{shown(value)} is not one of {', '.join(CRITICALITIES)}")
     return CRITICALITIES.index(value)
 
 
-def _flag(value: Any, where: str) -> bool:
-    if not isinstance(value, bool):
-        raise InventoryError(f"{where}: expected true or false, got {value!r}")
-    return value
-
-
 def _address(value: Any, where: str) -> str:
+    text = name(value, where)
     try:
-        return str(ipaddress.ip_address(value))
+        return str(ipaddress.ip_address(text))
     except ValueError as error:
-        raise InventoryError(f"{where}: {error}") from error
+        raise InventoryError(where, str(error)) from error
 
 
 def _network(value: Any, where: str) -> str:
+    text = name(value, where)
     try:
-        return str(ipaddress.ip_network(value))
-    except (ValueError, TypeError) as error:
-        raise InventoryError(f"{where}: {error}") from error
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        raise InventoryError(where, str(error)) from error
 
 
-def _asset(entry: Any, index: int) -> Asset:
-    where = f"assets[{index}]"
-    keys = {"id", "zone", "criticality", "protected", "addresses", "names", "pool"}
-    data = _mapping(entry, where, keys)
+def _asset(entry: Any, where: str) -> Asset:
+    keys = ("id", "zone", "criticality", "protected", "addresses", "names", "pool")
+    data = mapping(entry, where, keys)
     return Asset(
-        id=_text(data.get("id"), f"{where}.id"),
-        zone=_text(data.get("zone", "default"), f"{where}.zone"),
-        criticality=_criticality(data.get("criticality", "medium"), where),
-        protected=_flag(data.get("protected", False), f"{where}.protected"),
-        addresses=tuple(_address(a, f"{where}.addresses") for a in _sequence(data, "addresses")),
-        names=tuple(_text(n, f"{where}.names") for n in _sequence(data, "names")),
-        pool=_optional(data, "pool", where),
+        id=name(data.get("id"), f"{where}.id"),
+        zone=name(data.get("zone", "default"), f"{where}.zone"),
+        criticality=_criticality(data.get("criticality", "medium"), f"{where}.criticality"),
+        protected=flag(data.get("protected", False), f"{where}.protected"),
+        addresses=tuple(
+            _address(a, f"{where}.addresses[{i}]")
+            for i, a in enumerate(sequence(data, "addresses", where))
+        ),
+        names=tuple(
+            name(n, f"{where}.names[{i}]") for i, n in enumerate(sequence(data, "names", where))
+        ),
+        pool=optional_name(data, "pool", where),
     )
 
 
-def _credential(entry: Any, index: int) -> Credential:
-    where = f"credentials[{index}]"
-    data = _mapping(entry, where, {"id", "criticality", "protected", "principal"})
+def _credential(entry: Any, where: str) -> Credential:
+    data = mapping(entry, where, ("id", "criticality", "protected", "principal"))
     return Credential(
-        id=_text(data.get("id"), f"{where}.id"),
-        criticality=_criticality(data.get("criticality", "medium"), where),
-        protected=_flag(data.get("protected", False), f"{where}.protected"),
-        principal=_optional(data, "principal", where),
+        id=name(data.get("id"), f"{where}.id"),
+        criticality=_criticality(data.get("criticality", "medium"), f"{where}.criticality"),
+        protected=flag(data.get("protected", False), f"{where}.protected"),
+        principal=optional_name(data, "principal", where),
     )
 
 
-def _resource(entry: Any, index: int) -> Resource:
-    where = f"resources[{index}]"
-    data = _mapping(entry, where, {"id", "asset"})
-    return Resource(
-        _text(data.get("id"), f"{where}.id"), _text(data.get("asset"), f"{where}.asset")
-    )
+def _resource(entry: Any, where: str) -> Resource:
+    data = mapping(entry, where, ("id", "asset"))
+    return Resource(name(data.get("id"), f"{where}.id"), name(data.get("asset"), f"{where}.asset"))
 
 
-def _grant(entry: Any, index: int) -> Grant:
-    where = f"grants[{index}]"
-    data = _mapping(entry, where, {"principal", "resource", "until"})
+def _grant(entry: Any, where: str) -> Grant:
+    data = mapping(entry, where, ("principal", "resource", "until"))
     return Grant(
-        principal=_text(data.get("principal"), f"{where}.principal"),
-        resource=_text(data.get("resource"), f"{where}.resource"),
+        principal=name(data.get("principal"), f"{where}.principal"),
+        resource=name(data.get("resource"), f"{where}.resource"),
         until=moment(data.get("until"), f"{where}.until"),
     )
-
-
-def _optional(data: Mapping[str, Any], key: str, where: str) -> str:
-    """A name that may be left out, or be empty."""
-    value = data.get(key) or ""
-    return _text(value, f"{where}.{key}") if value != "" else ""

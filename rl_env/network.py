@@ -1,108 +1,140 @@
-"""The simulated network: what exists, who can reach whom, and what it is worth to its users."""
+"""Sites to simulate: drawn by chance, or those of an inventory.
+
+A site is an inventory, the one format that the live side reads too, whose `simulation:` section
+leaves nothing open; `rl_env.completing` draws what an inventory does not say. Governance's rules of
+zones and pools are drawn here. `rl_env.blueprint.pack` turns sites into numbers.
+"""
 
 from __future__ import annotations
 
-from base64 import b64encode
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from math import exp, log
+from typing import Final
 
-import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
-from policies.inventory import Asset, Credential, Inventory
+from policies import documents
+from policies.inventory import Inventory, InventoryError
+from rl_env.blueprint import Blueprint, ZoneRow, pack
+from rl_env.completing import complete, dice
+from rl_env.drawing import draw_hosts, with_credentials
+from rl_env.site import OPENS
+from rl_env.threats import Network
 
-__all__ = ["Network", "external_addresses", "from_inventory", "random_network"]
+__all__ = ["Blueprint", "ZoneRow", "blueprints", "draw_sites", "from_inventory", "pack"]
 
-_ZONES = ("dmz", "servers", "office", "lab", "plant")
-
-
-@dataclass(frozen=True)
-class Network:
-    """`exposed`, `users`: one value per asset. `reach[a, b]`: a can open a connection to b."""
-
-    inventory: Inventory
-    addresses: tuple[str, ...]  # the first address of each asset
-    exposed: NDArray[np.bool_]  # reachable from the internet
-    users: NDArray[np.float64]  # how much service the asset gives, 0.3 to 1
-    reach: NDArray[np.bool_]
-    opens: tuple[tuple[int, ...], ...]  # for each credential, the assets that accept it
-    partners: tuple[str, ...]  # external addresses that users need
-
-    @property
-    def size(self) -> int:
-        """Number of assets."""
-        return len(self.addresses)
+HOSTS: Final = (5, 2000)  # fewest and most
+_USUAL_SITES: Final = 64
+_WEEK: Final = 7 * 86400  # seconds
 
 
-def random_network(rng: Generator, assets: tuple[int, int] = (6, 24)) -> Network:
-    """A small random site: two to five zones, internet-facing services in the first."""
-    n = int(rng.integers(assets[0], assets[1] + 1))
-    zones = _ZONES[: int(rng.integers(2, len(_ZONES) + 1))]
-    chosen = rng.integers(0, len(zones), n)
-    chosen[0], chosen[1] = 0, 1
-    rows = tuple(
-        Asset(
-            id=f"{zones[zone]}-{i}",
-            zone=zones[zone],
-            criticality=int(rng.choice(4, p=(0.25, 0.4, 0.25, 0.1))),
-            protected=bool(rng.random() < 0.08),
-            addresses=(f"10.{10 + int(zone)}.0.{i + 10}",),
-        )
-        for i, zone in enumerate(chosen)
-    )
-    keys = tuple(
-        Credential(
-            id=f"ssh:SHA256:{b64encode(rng.bytes(32)).decode().rstrip('=')}",
-            criticality=int(rng.integers(0, 3)),
-            protected=bool(rng.random() < 0.1),
-        )
-        for _ in range(int(rng.integers(0, 5)))
-    )
-    return from_inventory(Inventory(rows, keys, ("10.250.0.0/24",)), rng)
+def blueprints(network: Network) -> list[Blueprint]:
+    """The sites of a scenario. Raises InventoryError where its inventory cannot be simulated."""
+    if network.inventory:
+        inventory = Inventory.load(network.inventory)
+        try:
+            return [from_inventory(inventory, network.seed, network)]
+        except InventoryError as error:
+            place = documents.load(network.inventory).at(error.place)
+            raise InventoryError(place, error.reason) from error
+    usual = min(_USUAL_SITES, max(4, 100 * _USUAL_SITES // network.hosts[1]))
+    return draw_sites(network.sites or usual, network.hosts, network.seed, network)
 
 
-def from_inventory(inventory: Inventory, rng: Generator) -> Network:
-    """A site over a given inventory; what an inventory does not say is drawn.
+def draw_sites(
+    count: int, hosts: tuple[int, int], seed: int, network: Network | None = None
+) -> list[Blueprint]:
+    """`count` sites of `hosts` hosts, fewest and most; the same for the same seed.
 
-    Raises ValueError if an asset has no address.
+    `network` says how the rules of their zones are drawn.
     """
-    assets = inventory.assets
-    zones = [a.zone for a in assets]
-    first = zones[0]
-    exposed = np.array([z == first and rng.random() < 0.85 for z in zones])
-    exposed[0] = True
-    same = np.array([[a == b for b in zones] for a in zones])
-    reach = same | (rng.random((len(assets), len(assets))) < 0.35)
-    np.fill_diagonal(reach, False)
-    return Network(
-        inventory=inventory,
-        addresses=tuple(_address(a) for a in assets),
-        exposed=exposed,
-        users=rng.uniform(0.3, 1.0, len(assets)),
-        reach=reach,
-        opens=tuple(_opens(rng, len(assets)) for _ in inventory.credentials),
-        partners=external_addresses(rng, int(rng.integers(1, 4)), ()),
+    return [_draw(hosts, seed * 4096 + number, network or Network()) for number in range(count)]
+
+
+def _draw(hosts: tuple[int, int], seed: int, network: Network) -> Blueprint:
+    rng = dice(seed, "hosts")
+    bare = complete(draw_hosts(rng, int(rng.integers(hosts[0], hosts[1] + 1))), seed)
+    return from_inventory(with_credentials(dice(seed, "credentials"), bare), seed, network)
+
+
+def from_inventory(inventory: Inventory, seed: int, network: Network | None = None) -> Blueprint:
+    """The site of an inventory; what it leaves out is drawn from the seed.
+
+    Raises InventoryError if an asset has no address, or there is more of anything than fits.
+    """
+    _check(inventory)
+    full = complete(inventory, seed)
+    sizes = Counter(asset.pool for asset in full.assets if asset.pool)
+    zones = len({asset.zone for asset in full.assets})
+    rng = dice(seed, "keeps")
+    site = Blueprint(
+        full,
+        rules=_rules(dice(seed, "rules"), zones, network or Network()),
+        keeps=tuple(int(rng.integers(1, max(2, members))) for members in sizes.values()),
     )
+    _check_capacities(site)
+    return site
 
 
-def external_addresses(rng: Generator, count: int, taken: Sequence[str]) -> tuple[str, ...]:
-    """Different addresses from the networks set aside for documentation."""
-    found: list[str] = []
-    while len(found) < count:
-        prefix = ("192.0.2", "198.51.100", "203.0.113")[int(rng.integers(3))]
-        address = f"{prefix}.{int(rng.integers(1, 255))}"
-        if address not in found and address not in taken:
-            found.append(address)
-    return tuple(found)
+# ---------------------------------------------------------------- rules
 
 
-def _opens(rng: Generator, size: int) -> tuple[int, ...]:
-    count = min(size, int(rng.integers(2, 5)))
-    return tuple(int(i) for i in rng.choice(size, count, replace=False))
+def _rules(rng: Generator, zones: int, network: Network) -> tuple[ZoneRow, ...]:
+    """Each zone's own."""
+    rules = []
+    for _ in range(zones):
+        frozen, windowed = rng.random(2) < (network.zone_frozen_chance, network.zone_window_chance)
+        low, high = network.zone_frozen_minutes
+        length = round(exp(rng.uniform(log(low), log(high))))
+        start = int(rng.integers(-length, 150))
+        share, extra = (_whole(rng, s) for s in (network.zone_share, network.zone_frozen_extra))
+        opens_at, minutes = int(rng.integers(_WEEK)), _whole(rng, network.zone_window_minutes)
+        rules.append(
+            ZoneRow(
+                share,
+                extra if frozen else 0,
+                start if frozen else 0,
+                start + length if frozen else 0,
+                opens_at if windowed else 0,
+                60 * minutes if windowed else 0,
+            )
+        )
+    return tuple(rules)
 
 
-def _address(asset: Asset) -> str:
-    if not asset.addresses:
-        raise ValueError(f"asset {asset.id!r} needs an address to be simulated")
-    return asset.addresses[0]
+def _whole(rng: Generator, ends: tuple[int, int]) -> int:
+    return int(rng.integers(ends[0], ends[1] + 1))
+
+
+# ---------------------------------------------------------------- checks
+
+
+def _check(inventory: Inventory) -> None:
+    assets = inventory.assets
+    if not HOSTS[0] <= len(assets) <= HOSTS[1]:
+        raise InventoryError(
+            "assets", f"{len(assets)} of them; {HOSTS[0]} to {HOSTS[1]} can be simulated"
+        )
+    for row, asset in enumerate(assets):
+        if not asset.addresses:
+            raise InventoryError(
+                f"assets[{row}].addresses", f"{asset.id!r} needs an address to be simulated"
+            )
+
+
+def _check_capacities(site: Blueprint) -> None:
+    said, most_users = site.inventory.simulation, max(4, len(site) // 2)
+    for place, what, number, most in (
+        ("assets", "zones", len(site.zones), 16),
+        ("assets", "pools", len(site.pools), 16),
+        ("credentials", "credentials", len(site.inventory.credentials), 2000),
+        ("protected_networks", "protected IPv4 networks", len(site.shields), 8),
+        ("simulation.partners", "partners", len(said.partners or ()), 8),
+        ("simulation.users", "users", len(said.users or ()), most_users),
+        *(
+            (f"credentials[{row}]", "assets that it opens", len(rows), OPENS)
+            for row, rows in enumerate(site.opens)
+        ),
+    ):
+        if number > most:
+            raise InventoryError(place, f"{number} {what}; the simulator has room for {most}")
