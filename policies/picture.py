@@ -180,7 +180,7 @@ class Picture:
         return Evidence(tuple(nats.tolist()), dict(trace.recent), tuple(trace.touched))
 
     def surprise(self, entity: Entity, kind: str) -> float:
-        """Nats: how unexpected this type is on this entity, against its own and the site's rates."""
+        """Nats: how unexpected this type is on an entity, against its own and the site's rates."""
         anywhere = self.site_rates.get(kind, 0)
         if entity.kind is Kind.BLOCK:
             return surprise_of_indicator(anywhere, self.windows)
