@@ -95,8 +95,8 @@ def answers(ledger: Ledger) -> Answers:
         for c in answered
     ]
     approved = sum(len(c.approvals) for c in answered)
-    all_of_them = approved + sum(len(c.rejections) for c in answered)
-    return Answers(fmean(first) / 60.0, approved / all_of_them)
+    votes = approved + sum(len(c.rejections) for c in answered)
+    return Answers(fmean(first) / 60.0, approved / votes)
 
 
 def _conditions(guardrails: Guardrails, answered: Answers, now: float) -> Conditions:
@@ -190,7 +190,9 @@ def _mask(
     standing: Mapping[Entity, Standing],
     verdicts: Mapping[Entity, Verdict],
 ) -> Mask:
-    """Index 0 is "do nothing". What the gate would refuse, or what is under way, is not offered."""
+    """Index 0 is "do nothing". What the gate would refuse is not offered, nor what is under way
+    but for an order that is about to end: asking again renews it.
+    """
     mask = np.zeros(1 + VERBS * len(observation.ids), dtype=np.bool_)
     mask[NOTHING] = True
     for i, entity in enumerate(observation.ids):
@@ -204,22 +206,22 @@ def _mask(
 
 def _reasons(picture: Picture, entity: Entity) -> tuple[str, ...]:
     evidence = picture.evidence(entity)
-    lately = [t for t, (time, _) in evidence.recent.items() if time > picture.time - _LATELY]
-    stages = sorted(Stage, key=lambda s: -evidence.stages[s])[:2]
+    since = picture.time - _LATELY
+    lately = {kind: nats for kind, (time, nats) in evidence.recent.items() if time > since}
     lines = [
         f"{len(lately)} different surprising alert types in the last hour, "
         f"{evidence.total:.0f} nats of evidence",
-        "mostly "
-        + ", ".join(
-            f"{s.name.lower()} ({evidence.stages[s]:.0f})" for s in stages if evidence.stages[s] > 0
-        ),
     ]
+    stages = sorted(Stage, key=lambda s: -evidence.stages[s])[:2]
+    mostly = [f"{s.name.lower()} ({evidence.stages[s]:.0f})" for s in stages if evidence.stages[s]]
+    if mostly:
+        lines.append("mostly " + ", ".join(mostly))
     if evidence.touched:
         named = ", ".join(evidence.touched[:_NAMED])
         more = ", ..." if len(evidence.touched) > _NAMED else ""
         lines.append(f"reached {len(evidence.touched)} assets: {named}{more}")
-    strongest = sorted(evidence.recent, key=lambda t: -evidence.recent[t][1])[:4]
-    if strongest:
+    if lately:
+        strongest = sorted(lately, key=lambda kind: -lately[kind])[:4]
         lines.append("strongest: " + ", ".join(strongest))
     return tuple(lines)
 

@@ -267,6 +267,26 @@ def test_a_bundle_is_complete(world: World) -> None:
         assert bundle["version"] == bundle["observation"]["version"] == 2
 
 
+def test_people_are_told_what_speaks_for_it(world: World) -> None:
+    made = {d.action.target: d.reasons for d in decided(world, Wants("web", "203.0.113.9/32"))}
+    assert made["203.0.113.9/32"][2] == "reached 5 assets: desk, web, db, plant, vault"
+    told, mostly, strongest = made["web"]
+    assert told.startswith("4 different surprising alert types in the last hour, ")
+    assert mostly.startswith("mostly unknown (")
+    assert strongest == "strongest: " + ", ".join(f"suricata:{n}" for n in range(4))
+
+
+def test_people_are_told_nothing_that_is_long_past(world: World) -> None:
+    ledger, agent = world.ledger(), world.address("agent")
+    now = ledger.block.time
+    guardrails = ledger.guardrails(agent, now)
+    seen = picture(now - 4000)
+    [decision] = decide(Wants("web"), seen, guardrails, {}, Answers(), TTL, 9, [], now)
+    told, _ = decision.reasons
+    assert told.startswith("0 different surprising alert types in the last hour, ")
+    assert seen.time == now
+
+
 def test_the_learned_policy_says_why(world: World, tmp_path: Path) -> None:
     made = decided(world, write_model(tmp_path / "model"))
     assert targets(made) == ALLOWED
