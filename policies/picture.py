@@ -167,7 +167,7 @@ class Picture:
 
     def table(self) -> Rows:
         """Their rows, float32 [entities, len(ENTITY_COLUMNS)], each compared with the others; what
-        alerts do not tell is zero.
+        only the ledger tells is zero.
         """
         compare(self.rows, 0, self._zones, self._strongest, self._strongest.shape[1] - 1)
         return self.rows[0, : len(self._entities)].copy()
