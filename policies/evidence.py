@@ -135,4 +135,5 @@ def _rank(strongest: Rows, e: int, group: int, total: float) -> None:
 def _other(strongest: Rows, e: int, group: int, total: float) -> float:
     """The best but for one row with this total; of equals each has the other."""
     best = strongest[e, group, 0]
-    return strongest[e, group, 1] if total == best else best
+    other: float = strongest[e, group, 1] if total == best else best
+    return other

@@ -8,12 +8,21 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from enum import IntEnum
 from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
 from policies.actions import Action, Kind, canonical_network, network_criticality, network_key
+from policies.rules import (
+    Reason,
+    Tier,
+    is_below_minimum,
+    is_open,
+    is_over_share,
+    is_within,
+    lease_covers,
+    rule_refusal,
+)
 
 __all__ = [
     "Guardrails",
@@ -26,31 +35,6 @@ __all__ = [
     "Verdict",
     "ZoneRule",
 ]
-
-
-class Tier(IntEnum):
-    """What the guardrails make of an action; the numbers are the contract's."""
-
-    REFUSED = 0
-    LEASE = 1  # a live lease covers it: executes at once
-    QUORUM = 2  # needs M of N operators
-    DELAYED = 3  # needs M of N operators, and then a delay
-
-
-class Reason(IntEnum):
-    """Why the guardrails refuse: the first that holds, in this order."""
-
-    NONE = 0
-    MALFORMED_TARGET = 1
-    UNKNOWN_TARGET = 2
-    PROTECTED_TARGET = 3
-    PAUSED = 4
-    RULE_REFUSES = 5
-    TTL_OUT_OF_RANGE = 6
-    LIVE_LIMIT = 7
-    ZONE_SHARE = 8
-    POOL_MINIMUM = 9
-    BUDGET_SPENT = 10  # holds at proposal alone, the others at execution too
 
 
 class Verdict(NamedTuple):
@@ -85,9 +69,6 @@ class Limits:
     model_quorum: int
 
 
-_WEEK = 7 * 86400
-
-
 @dataclass(frozen=True, slots=True)
 class ZoneRule:
     """How much of a zone may be isolated, and when it takes more or less to do so."""
@@ -100,14 +81,14 @@ class ZoneRule:
     length: int = 0  # seconds of the change window; within it no delay is waited for
 
     def is_frozen(self, now: float) -> bool:
-        return self.frozen_from <= int(now) < self.frozen_until
+        return is_within(int(now), self.frozen_from, self.frozen_until)
 
     def is_open(self, now: float) -> bool:
         """Whether its change window is open."""
-        return (int(now) - self.opens) % _WEEK < self.length
+        return is_open(int(now), self.opens, self.length)
 
     def is_over_share(self, assets: int, isolated: int) -> bool:
-        return isolated > 1 and isolated * 100 > assets * self.share
+        return is_over_share(assets, isolated, self.share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +113,19 @@ class Lease:
     spent: list[int] = field(default_factory=lambda: [0, 0, 0])
 
     def covers(self, action: Action, criticality: int, model: bytes, now: float) -> bool:
-        return (
-            int(now) < self.expires
-            and self.model == model
-            and criticality <= self.max_criticality
-            and action.ttl <= self.max_ttl
-            and self.spent[action.kind] < self.budgets[action.kind]
+        return self.model == model and lease_covers(
+            int(now),
+            self.expires,
+            criticality,
+            self.max_criticality,
+            action.ttl,
+            self.max_ttl,
+            self.budgets[action.kind] - self.spent[action.kind],
         )
+
+    def left(self, kind: Kind) -> float:
+        """Share of its budget for this kind that is not spent, 0..1."""
+        return _share(self.spent[kind], self.budgets[kind])
 
 
 _REFUSED = tuple(Verdict(Tier.REFUSED, reason, 0, 0) for reason in Reason)
@@ -214,6 +201,17 @@ class Guardrails:
         if self._window != self._window_at(now):
             return 0
         return self._used.get((kind, criticality), 0)
+
+    def budget_left(self, kind: Kind, now: float) -> float:
+        """Share of the proposals that the window of `now` still allows, 0..1: of this kind's cells
+        the one with the most left. Zero where no cell allows any.
+        """
+        shares = (
+            _share(self.used(kind, criticality, now), rule.budget)
+            for (of, criticality), rule in self.rules.items()
+            if of is kind and rule.allowed
+        )
+        return max(shares, default=0.0)
 
     @property
     def counted(self) -> Set[tuple[Kind, str]]:
@@ -297,15 +295,10 @@ class Guardrails:
             return Reason.MALFORMED_TARGET, _UNKNOWN, _FORBIDDEN
         protected = self._overlaps(name) if kind is Kind.BLOCK else target.protected
         rule = self.rules.get((kind, target.criticality), _FORBIDDEN)
-        reason = Reason.PROTECTED_TARGET if protected else self._rule_refusal(action.ttl, rule)
+        reason = Reason(
+            rule_refusal(protected, self.paused, rule.allowed, action.ttl, rule.max_ttl)
+        )
         return reason or self._limit_refusal(kind, name, target, rule), target, rule
-
-    def _rule_refusal(self, ttl: int, rule: Rule) -> Reason:
-        if self.paused:
-            return Reason.PAUSED
-        if not rule.allowed:
-            return Reason.RULE_REFUSES
-        return Reason.NONE if 0 < ttl <= rule.max_ttl else Reason.TTL_OUT_OF_RANGE
 
     def _limit_refusal(self, kind: Kind, name: str, target: Target, rule: Rule) -> Reason:
         """An order that follows one which still counts takes its place."""
@@ -324,8 +317,8 @@ class Guardrails:
         """Whether every member left must stay reachable."""
         if not pool:
             return False
-        free = self._pool_sizes[pool] - self._pool_isolated[pool]
-        return free <= self.pools.get(pool, 0)
+        isolated = self._pool_isolated[pool] + 1
+        return is_below_minimum(self._pool_sizes[pool], isolated, self.pools.get(pool, 0))
 
     # ------------------------------------------------------------ parts
 
@@ -369,6 +362,11 @@ def _network(text: str) -> _Network:
 
 def _name(kind: Kind, target: str) -> str:
     return _network(target).name if kind is Kind.BLOCK else target
+
+
+def _share(used: int, budget: int) -> float:
+    """What is left of a budget."""
+    return max(0, budget - used) / budget if budget else 0.0
 
 
 def _signed(rule: Rule, zone: ZoneRule, now: float) -> Verdict:

@@ -20,13 +20,9 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from policies.observation import (
-    CONTEXT_COLUMNS,
-    ENTITY_COLUMNS,
-    OBSERVATION_VERSION,
-    Observation,
-)
-from policies.policy import NOTHING
+from policies.columns import CONTEXT_COLUMNS, ENTITY_COLUMNS, OBSERVATION_VERSION, VERBS
+from policies.observation import Observation
+from policies.policy import NOTHING, Mask, choose, meaning
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -38,7 +34,7 @@ __all__ = [
     "tensor_shapes",
 ]
 
-FORMAT = "countersign-entity-policy-1"
+FORMAT = "countersign-entity-policy-2"
 DEFAULT_MODEL = Path(__file__).parent / "models" / "default"
 _MAX_MANIFEST = 1 << 20  # bytes
 _MAX_WEIGHTS = 1 << 26
@@ -58,7 +54,7 @@ class Explanation:
     """
 
     lead: float  # score above "do nothing"
-    runner_up: int  # index of the best other choice
+    runner_up: int  # index of the best other choice that is permitted
     runner_up_lead: float
     columns: tuple[tuple[str, float, float], ...]  # strongest first
 
@@ -76,7 +72,7 @@ def tensor_shapes(hidden: int) -> dict[str, tuple[int, ...]]:
         "encoder.0": (hidden, row + context),
         "encoder.1": (hidden, hidden),
         "entity.0": (hidden, 3 * hidden),
-        "entity.1": (1, hidden),
+        "entity.1": (VERBS, hidden),
         "nothing.0": (hidden, 2 * hidden + context),
         "nothing.1": (1, hidden),
     }
@@ -115,41 +111,44 @@ class LearnedPolicy:
         return LearnedPolicy(manifest, weights, model_hash(manifest, data))
 
     def scores(self, observation: Observation) -> Array:
-        """float32 [n + 1]: logits of "do nothing" and of each entity."""
+        """float32 [1 + VERBS * n]: logits of "do nothing" and, by verb, of each entity."""
         result: Array = self._forward(observation.entities[None], observation.context[None])[0]
         return result
 
-    def explain(self, observation: Observation, index: int, top: int = 5) -> Explanation:
+    def explain(
+        self, observation: Observation, index: int, mask: Mask, top: int = 5
+    ) -> Explanation:
         """Exact occlusion: each column of the chosen entity is set to zero in turn, all else kept.
 
-        Raises IndexError unless `index` names an entity, i.e. is in 1..n.
+        Raises IndexError unless `index` names an entity, i.e. is in 1..VERBS * n.
         """
         n = len(observation.entities)
-        if not 1 <= index <= n:
+        if not 1 <= index <= VERBS * n:
             raise IndexError(f"index {index} names no entity; there are {n}")
-        row = observation.entities[index - 1]
+        _, entity = meaning(index, n)
+        row = observation.entities[entity]
         columns = np.flatnonzero(row)
         entities = np.repeat(observation.entities[None], len(columns) + 1, axis=0)
-        entities[np.arange(len(columns)), index - 1, columns] = 0.0
+        entities[np.arange(len(columns)), entity, columns] = 0.0
         context = np.repeat(observation.context[None], len(columns) + 1, axis=0)
         scores = self._forward(entities, context)
         leads = scores[:, index] - scores[:, NOTHING]
         moved = leads[-1] - leads[:-1]
         order = np.argsort(-np.abs(moved), kind="stable")[:top]
-        others = scores[-1].copy()
-        others[index] = -np.inf
-        runner_up = int(np.argmax(others))
+        others = mask.copy()
+        others[index] = False
+        runner_up = choose(scores[-1], others)
         return Explanation(
             lead=float(leads[-1]),
             runner_up=runner_up,
-            runner_up_lead=float(others[runner_up] - others[NOTHING]),
+            runner_up_lead=float(scores[-1, runner_up] - scores[-1, NOTHING]),
             columns=tuple(
                 (ENTITY_COLUMNS[columns[i]], float(row[columns[i]]), float(moved[i])) for i in order
             ),
         )
 
     def _forward(self, entities: Array, context: Array) -> Array:
-        """entities [batch, n, F], context [batch, G] -> scores [batch, n + 1]."""
+        """entities [batch, n, F], context [batch, G] -> scores [batch, 1 + VERBS * n]."""
         batch, n, _ = entities.shape
         wide = np.broadcast_to(context[:, None], (batch, n, context.shape[1]))
         hidden = _relu(self._linear("encoder.0", np.concatenate([entities, wide], axis=2)))
@@ -162,10 +161,11 @@ class LearnedPolicy:
         both = np.concatenate(
             [hidden, np.broadcast_to(pooled[:, None], (batch, n, 2 * size))], axis=2
         )
-        each = self._linear("entity.1", _relu(self._linear("entity.0", both)))[..., 0]
+        each = self._linear("entity.1", _relu(self._linear("entity.0", both)))
+        by_verb = each.transpose(0, 2, 1).reshape(batch, VERBS * n)
         rest = np.concatenate([pooled, context], axis=1)
         nothing = self._linear("nothing.1", _relu(self._linear("nothing.0", rest)))
-        return np.concatenate([nothing, each], axis=1).astype(np.float32)
+        return np.concatenate([nothing, by_verb], axis=1).astype(np.float32)
 
     def _linear(self, name: str, x: Array) -> Array:
         result: Array = x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]

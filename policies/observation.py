@@ -1,68 +1,38 @@
-"""How the picture looks to a policy: one row of numbers per entity, one row for the whole.
-
-No name, rule number or address is in it, so one set of weights serves any network. Changing what a
-column means bumps OBSERVATION_VERSION; the live side refuses a model trained on another version.
+"""How the picture looks to a policy: one row of numbers per entity, one row for the whole, in the
+columns of `policies.columns`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.actions import Kind
-from policies.alerts import Stage
-from policies.picture import Entity, Evidence, Picture
-
-__all__ = [
-    "CONTEXT_COLUMNS",
-    "ENTITY_COLUMNS",
-    "OBSERVATION_VERSION",
-    "Conditions",
-    "Observation",
-    "Standing",
-    "encode",
-]
-
-OBSERVATION_VERSION = 1
-
-ENTITY_COLUMNS: tuple[str, ...] = (
-    "is_indicator",
-    "is_asset",
-    "is_credential",
-    *(f"evidence_{stage.name.lower()}" for stage in Stage),  # nats / 50
-    "evidence_total",  # nats / 50
-    "distinct_10min",  # log1p of different surprising types
-    "distinct_1h",
-    "alerts",  # log1p of the decayed count, / 5
-    "recency",  # exp(-seconds since the last surprise / 600)
-    "zone_max",  # strongest other asset of the zone, nats / 50
-    "site_max",  # strongest other entity anywhere, nats / 50
-    "touched",  # indicators: log1p of assets reached
-    "criticality",  # / 3
-    "ordered",
-    "ordered_left",  # share of the time to live that is left
-    "pending",
-    "protected",
-    "refused",  # asked before and rejected, vetoed or lapsed lately
+from policies.columns import (
+    ANSWER_TIME,
+    APPROVAL_SHARE,
+    APPROVALS,
+    BUDGET_LEFT,
+    CONTEXT_COLUMNS,
+    DELAYED,
+    LEARNED,
+    LEASE_LEFT,
+    LEASE_LIVE,
+    LEASED,
+    ORDERED,
+    ORDERED_LEFT,
+    PENDING,
+    REFUSED,
+    STANDING,
+    WAITING,
 )
+from policies.guardrails import Tier, Verdict
+from policies.picture import Entity, Picture
 
-CONTEXT_COLUMNS: tuple[str, ...] = (
-    "learned",  # log1p of windows learned, / 6
-    "lease_live",
-    "lease_blocks",  # share of the lease's budget left
-    "lease_isolations",
-    "lease_revocations",
-    "pending",  # log1p of proposals that wait
-    "ordered",  # log1p of live orders
-    "answer_time",  # operators' recent answer time, minutes, log1p
-    "approval_share",  # share of recent answers that were approvals
-)
-
-_NATS = 50.0
+__all__ = ["Conditions", "Observation", "Standing", "encode"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +51,7 @@ class Conditions:
 
     lease_live: bool = False
     lease_left: tuple[float, float, float] = (0.0, 0.0, 0.0)  # by Kind, 0..1
+    budget_left: tuple[float, float, float] = (0.0, 0.0, 0.0)  # by Kind, 0..1
     answer_minutes: float = 5.0
     approval_share: float = 1.0
 
@@ -97,81 +68,40 @@ class Observation:
 def encode(
     picture: Picture,
     standings: Mapping[Entity, Standing],
+    verdicts: Mapping[Entity, Verdict],
     conditions: Conditions,
-    now: float,
 ) -> Observation:
-    """The observation at `now` (Unix seconds). Entities keep the picture's order."""
-    rows = list(picture.entities())
-    for _, evidence in rows:
-        evidence.decay(now)
-    zone_max, site_max = _neighbours(picture, [evidence for _, evidence in rows])
-    table = np.zeros((len(rows), len(ENTITY_COLUMNS)), dtype=np.float32)
-    n_assets = len(picture.assets)
-    credentials = {c.id: c for c in picture.inventory.credentials}
-    waiting = ordered = 0
-    for i, (entity, evidence) in enumerate(rows):
-        standing = standings.get(entity, Standing())
-        waiting += standing.pending
-        ordered += standing.ordered
-        criticality, protected = 0, False
-        if i < n_assets:
-            asset = picture.inventory.assets[i]
-            criticality, protected = asset.criticality, asset.protected
-        elif entity.kind is Kind.REVOKE:
-            credential = credentials[entity.id]
-            criticality, protected = credential.criticality, credential.protected
-        table[i] = (
-            entity.kind is Kind.BLOCK,
-            entity.kind is Kind.ISOLATE,
-            entity.kind is Kind.REVOKE,
-            *(value / _NATS for value in evidence.stages),
-            evidence.total / _NATS,
-            math.log1p(evidence.distinct(now, 600.0)),
-            math.log1p(evidence.distinct(now)),
-            math.log1p(evidence.count) / 5.0,
-            math.exp(min(0.0, evidence.last_surprise - now) / 600.0),
-            zone_max[i] / _NATS,
-            site_max[i] / _NATS,
-            math.log1p(len(evidence.touched)),
-            criticality / 3.0,
-            standing.ordered,
-            standing.ordered_left,
-            standing.pending,
-            protected,
-            standing.refused,
-        )
-    context = np.array(
-        [
-            math.log1p(picture.windows) / 6.0,
-            conditions.lease_live,
-            *conditions.lease_left,
-            math.log1p(waiting),
-            math.log1p(ordered),
-            math.log1p(max(0.0, conditions.answer_minutes)),
-            conditions.approval_share,
-        ],
-        dtype=np.float32,
-    )
-    return Observation(table, context, tuple(entity for entity, _ in rows))
+    """The observation at the picture's time; entities keep its order.
+
+    `standings` may leave out those for which nothing is under way. `verdicts`: what the guardrails
+    say to each entity's action; one that is left out counts as refused.
+    """
+    ids, rows = picture.entities(), picture.table()
+    row_of = {entity: row for row, entity in enumerate(ids)}
+    for entity in standings.keys() & row_of.keys():
+        standing, row = standings[entity], rows[row_of[entity]]
+        row[ORDERED] = standing.ordered
+        row[ORDERED_LEFT] = standing.ordered_left
+        row[PENDING] = standing.pending
+        row[REFUSED] = standing.refused
+    for entity in verdicts.keys() & row_of.keys():
+        verdict, row = verdicts[entity], rows[row_of[entity]]
+        row[LEASED] = verdict.tier is Tier.LEASE
+        row[APPROVALS] = verdict.approvals / 4.0
+        row[DELAYED] = verdict.tier is Tier.DELAYED
+    return Observation(rows, _context(picture.windows, rows, conditions), ids)
 
 
-def _neighbours(picture: Picture, rows: Sequence[Evidence]) -> tuple[list[float], list[float]]:
-    """For each entity the strongest other one: in its zone (assets), and anywhere."""
-    totals = [evidence.total for evidence in rows]
-    zones = [asset.zone for asset in picture.inventory.assets]
-    site = _max_of_others(totals, [""] * len(totals))
-    zone = _max_of_others(totals[: len(zones)], zones)
-    return zone + [0.0] * (len(totals) - len(zones)), site
-
-
-def _max_of_others(values: Sequence[float], groups: Sequence[str]) -> list[float]:
-    best: dict[str, tuple[float, int]] = {}
-    second: dict[str, float] = {}
-    for i, (value, group) in enumerate(zip(values, groups, strict=True)):
-        top = best.get(group)
-        if top is None or value > top[0]:
-            second[group] = top[0] if top else 0.0
-            best[group] = (value, i)
-        elif value > second[group]:
-            second[group] = value
-    return [second[g] if best[g][1] == i else best[g][0] for i, g in enumerate(groups)]
+def _context(
+    windows: int, rows: NDArray[np.float32], conditions: Conditions
+) -> NDArray[np.float32]:
+    context = np.zeros(len(CONTEXT_COLUMNS), dtype=np.float32)
+    context[LEARNED] = math.log1p(windows) / 6.0
+    context[LEASE_LIVE] = conditions.lease_live
+    context[LEASE_LEFT : LEASE_LEFT + 3] = conditions.lease_left
+    context[BUDGET_LEFT : BUDGET_LEFT + 3] = conditions.budget_left
+    context[WAITING] = math.log1p(np.count_nonzero(rows[:, PENDING])) / 2.0
+    context[STANDING] = math.log1p(np.count_nonzero(rows[:, ORDERED])) / 2.0
+    context[ANSWER_TIME] = math.log1p(max(0.0, conditions.answer_minutes)) / 4.0
+    context[APPROVAL_SHARE] = conditions.approval_share
+    return context

@@ -1,36 +1,61 @@
 """The picture: what alerts alone say about each entity, in constant memory.
 
 Every (sensor, type) pair has a base rate that the picture learns per entity and for the site, from
-presence in 10-minute windows and without labels. An alert counts once per window and entity, by its
-surprise `-log p` in nats, so a flood of 400,000 alerts from one scan is one fact. Evidence is the
-sum of surprise by stage, decaying with time. At a new site every probability is near one half and
-nothing surprises: the picture warms up by itself.
+presence in 10-minute windows and without labels; `policies.evidence` says what an alert then adds
+to its entity's row. At a new site every probability is near one half and nothing surprises: the
+picture warms up by itself.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from policies.actions import Kind, canonical_network
 from policies.alerts import Alert, Stage
+from policies.columns import (
+    CRITICALITY,
+    ENTITY_COLUMNS,
+    EVIDENCE,
+    KIND,
+    NATS,
+    OBSERVATION_VERSION,
+    PROTECTED,
+    TOTAL,
+    TOUCHED,
+    ZONE_MAX,
+)
+from policies.evidence import (
+    FACTORS,
+    MINUTE,
+    SURPRISING,
+    WINDOW,
+    Rows,
+    add,
+    compare,
+    count,
+    surprise,
+    surprise_of_indicator,
+)
 from policies.inventory import Inventory
 
-__all__ = ["WINDOW", "Entity", "Evidence", "Picture"]
+__all__ = ["MAX_INDICATORS", "Entity", "Evidence", "Picture"]
 
-WINDOW = 600.0  # seconds; base rates count presence per window
-DECAY = 1800.0  # seconds in which evidence falls to 1/e
-DISTINCT_SPAN = 3600.0  # seconds within which a surprising type counts as recent
-SURPRISING = 3.0  # nats from which a type counts as distinct evidence
-_MAX_SURPRISE = 12.0
+MAX_INDICATORS = 64
 _MAX_TYPES = 4096  # per site; later ones share one slot
 _MAX_PRESENT = 256  # types per entity and window; later ones share one slot
 _MAX_RECENT = 64  # per entity
-_MAX_TOUCHED = 64
-MAX_INDICATORS = 64
+_OTHER = "other"  # that slot
+_FAINT = 1e-6  # less is nothing
+_FORGOTTEN = 1440  # minutes in which the strongest evidence becomes faint
+_MINUTES = WINDOW // MINUTE  # in a window
+_OWN = slice(EVIDENCE, ZONE_MAX)  # columns that no other row decides
+_FADING = slice(EVIDENCE, EVIDENCE + len(FACTORS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,60 +66,65 @@ class Entity:
     id: str  # asset id, credential id, or an address as "203.0.113.9/32"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Evidence:
-    """What speaks against one entity."""
+    """What speaks against one entity, for people."""
 
-    stages: list[float] = field(
-        default_factory=lambda: [0.0] * len(Stage)
-    )  # nats, decayed to `time`
-    count: float = 0.0  # alerts, decayed to `time`
-    time: float = 0.0
-    last_surprise: float = -math.inf  # Unix seconds
-    recent: dict[str, tuple[float, float]] = field(default_factory=dict)  # type -> (time, surprise)
-    touched: dict[str, None] = field(default_factory=dict)  # indicators: ids of assets they reached
-
-    def decay(self, now: float) -> None:
-        if now > self.time and self.count > 0.0:
-            factor = math.exp((self.time - now) / DECAY)
-            self.stages = [value * factor for value in self.stages]
-            self.count *= factor
-        self.time = max(self.time, now)
-
-    def add(self, alert_type: str, stage: Stage, surprise: float, now: float) -> None:
-        self.stages[stage] += surprise
-        if surprise >= SURPRISING:
-            self.last_surprise = max(self.last_surprise, now)
-            self.recent.pop(alert_type, None)  # re-insert: the oldest stays first
-            self.recent[alert_type] = (now, surprise)
-            if len(self.recent) > _MAX_RECENT:
-                del self.recent[next(iter(self.recent))]
+    stages: tuple[float, ...]  # nats by Stage, as far as they have not faded
+    recent: dict[str, tuple[float, float]]  # last surprising types -> (Unix seconds, nats)
+    touched: tuple[str, ...]  # indicators: ids of assets they reached
 
     @property
     def total(self) -> float:
         """Nats over all stages."""
         return sum(self.stages)
 
-    def distinct(self, now: float, span: float = DISTINCT_SPAN) -> int:
-        """Different surprising types within the last `span` seconds."""
-        return sum(1 for time, _ in self.recent.values() if time > now - span)
+
+@dataclass(slots=True)
+class _Trace:
+    """What is kept beside a row, and no policy sees."""
+
+    types: set[str] = field(default_factory=set)  # of the open window
+    alerts: int = 0  # of the open window
+    recent: dict[str, tuple[float, float]] = field(default_factory=dict)  # oldest first
+    touched: dict[str, None] = field(default_factory=dict)
 
 
 class Picture:
-    """Evidence per asset, credential and indicator. Deterministic: same alerts, same picture."""
+    """Evidence per asset, credential and indicator. Deterministic: same alerts, same picture.
+
+    `rows` is float32 [1, assets + credentials + MAX_INDICATORS, len(ENTITY_COLUMNS)]: assets and
+    credentials in inventory order, then the indicators, of which the weakest makes room for a new
+    one; rows that no indicator has taken yet are zero.
+    """
 
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
-        self.assets = [Evidence() for _ in inventory.assets]
-        self.credentials = {c.id: Evidence() for c in inventory.credentials}
-        self.indicators: dict[str, Evidence] = {}
         self.unknown_assets: dict[str, int] = {}  # names no asset has, for the defender to look at
         self.windows = 0  # complete windows learned
-        self.window_start: float | None = None
+        self.start: float | None = None  # of the first window
         self.time = -math.inf
         self.site_rates: dict[str, int] = {}  # type -> windows in which it was seen anywhere
         self.rates: dict[str, dict[str, int]] = {}  # entity id -> type -> windows
-        self._present: dict[str, set[str]] = {}  # entity id -> types in the open window
+        self._minutes = 0  # since the start, of those that are over
+        self._first = len(inventory.assets) + len(inventory.credentials)  # row of an indicator
+        self.rows: Rows = np.zeros(
+            (1, self._first + MAX_INDICATORS, len(ENTITY_COLUMNS)), dtype=np.float32
+        )
+        self._entities: list[Entity] = []  # by row, as are the traces
+        self._traces: list[_Trace] = []
+        self._row: dict[Entity, int] = {}
+        for asset in inventory.assets:
+            self._append(Entity(Kind.ISOLATE, asset.id), asset.criticality, asset.protected)
+        for known in inventory.credentials:
+            self._append(Entity(Kind.REVOKE, known.id), known.criticality, known.protected)
+        self._protected = [
+            ipaddress.ip_network(canonical_network(text)) for text in inventory.protected_networks
+        ]
+        numbers: dict[str, int] = {}
+        zones = [numbers.setdefault(asset.zone, len(numbers)) for asset in inventory.assets]
+        self._zones = np.array([zones], dtype=np.int32)
+        self._strongest: Rows = np.zeros((1, len(numbers) + 1, 2), dtype=np.float32)
 
     # ------------------------------------------------------------ input
 
@@ -104,110 +134,129 @@ class Picture:
 
         `now` bounds the alert's own time, which a hostile sensor may have set.
         """
-        time = max(min(alert.time, now), self.time)
-        self.advance(time)
-        kind = self._type_of(alert)
-        stage = Stage.of(alert.tactic)
-        hit = self._assets_of(alert)
-        news = False
-        for index in hit:
-            key = self.inventory.assets[index].id
-            news |= self._record(self.assets[index], key, kind, stage, time, times)
-        if alert.credential in self.credentials:
-            evidence = self.credentials[alert.credential]
-            news |= self._record(evidence, alert.credential, kind, stage, time, times)
-        return self._observe_indicator(alert, hit, kind, stage, time, times) or news
+        self.advance(max(self.time, min(now, alert.time)))
+        kind, stage = self._type_of(alert), Stage.of(alert.tactic)
+        rows = self._assets_of(alert)
+        address = self._foreign_address(alert)
+        indicator = None if address is None else self._reach(address, rows)
+        credential = self._row.get(Entity(Kind.REVOKE, alert.credential))
+        rows += [row for row in (credential, indicator) if row is not None]
+        news = [self._record(row, kind, stage, times) for row in rows]
+        return any(news)
 
     def advance(self, now: float) -> None:
-        """Moves time on: closes windows that ended and learns from them."""
+        """Moves time on: evidence fades by the minute; windows close, and are learned from."""
         self.time = max(self.time, now)
-        if self.window_start is None:
-            self.window_start = now
-        passed = int((now - self.window_start) // WINDOW)
+        if self.start is None:
+            self.start = self.time
+        minutes = int((self.time - self.start) // MINUTE)
+        passed = minutes - self._minutes
         if passed <= 0:
             return
-        self.windows += passed
-        self.window_start += passed * WINDOW
-        for key, types in self._present.items():
-            if key.startswith("@"):
-                continue
-            rates = self.rates.setdefault(key, {})
-            for kind in types:
-                rates[kind] = rates.get(kind, 0) + 1
-        for kind in set().union(*self._present.values()) if self._present else ():
-            self.site_rates[kind] = self.site_rates.get(kind, 0) + 1
-        self._present = {}
+        self._fade(passed)
+        windows = minutes // _MINUTES - self._minutes // _MINUTES
+        self._minutes = minutes
+        if windows:
+            self._close(windows)
 
     # ------------------------------------------------------------ output
 
-    def entities(self) -> Iterator[tuple[Entity, Evidence]]:
-        """Assets and credentials in inventory order, then indicators by first sight."""
-        for asset, evidence in zip(self.inventory.assets, self.assets, strict=True):
-            yield Entity(Kind.ISOLATE, asset.id), evidence
-        for key, evidence in self.credentials.items():
-            yield Entity(Kind.REVOKE, key), evidence
-        for address, evidence in self.indicators.items():
-            yield Entity(Kind.BLOCK, address), evidence
+    def entities(self) -> tuple[Entity, ...]:
+        """By row: assets and credentials in inventory order, then indicators."""
+        return tuple(self._entities)
 
-    def surprise(self, entity_id: str, kind: str) -> float:
-        """Nats: how unexpected this type is on this entity, against its own and the site's rates.
+    def table(self) -> Rows:
+        """Their rows, float32 [entities, len(ENTITY_COLUMNS)], each compared with the others; what
+        only the ledger tells is zero.
         """
-        site = (self.site_rates.get(kind, 0) + 0.5) / (self.windows + 1)
-        if entity_id.startswith("@"):  # an indicator has no history of its own
-            return min(-math.log(min(site, 1.0)), _MAX_SURPRISE)
-        seen = self.rates.get(entity_id, {}).get(kind, 0)
-        return min(-math.log(min((seen + site) / (self.windows + 1), 1.0)), _MAX_SURPRISE)
+        compare(self.rows, 0, self._zones, self._strongest, self._strongest.shape[1] - 1)
+        return self.rows[0, : len(self._entities)].copy()
+
+    def evidence(self, entity: Entity) -> Evidence:
+        """Raises KeyError for an entity that is not in the picture."""
+        row = self._row[entity]
+        nats = self.rows[0, row, EVIDENCE : EVIDENCE + len(Stage)] * NATS
+        trace = self._traces[row]
+        return Evidence(tuple(nats.tolist()), dict(trace.recent), tuple(trace.touched))
+
+    def surprise(self, entity: Entity, kind: str) -> float:
+        """Nats: how unexpected this type is on an entity, against its own and the site's rates."""
+        anywhere = self.site_rates.get(kind, 0)
+        if entity.kind is Kind.BLOCK:
+            return surprise_of_indicator(anywhere, self.windows)
+        return surprise(self.rates.get(entity.id, {}).get(kind, 0), anywhere, self.windows)
 
     # ------------------------------------------------------------ state for the cache
 
     def to_json(self) -> dict[str, Any]:
         """Everything `from_json` needs to go on as if nothing had happened."""
         return {
+            "version": OBSERVATION_VERSION,
             "windows": self.windows,
-            "window_start": self.window_start,
+            "start": self.start,
+            "minutes": self._minutes,
             "time": None if self.time == -math.inf else self.time,
             "site_rates": self.site_rates,
             "rates": self.rates,
-            "present": {k: sorted(v) for k, v in self._present.items()},
             "unknown_assets": self.unknown_assets,
-            "evidence": {
-                "assets": {
-                    a.id: _dump(e) for a, e in zip(self.inventory.assets, self.assets, strict=True)
-                },
-                "credentials": {k: _dump(e) for k, e in self.credentials.items()},
-                "indicators": {k: _dump(e) for k, e in self.indicators.items()},
-            },
+            "rows": [saved for row in range(len(self._entities)) if (saved := self._dump(row))],
         }
 
     @staticmethod
     def from_json(inventory: Inventory, state: dict[str, Any]) -> Picture:
         """Rebuilds a picture; entities that left the inventory are dropped, new ones start empty.
+
+        Raises KeyError, TypeError or ValueError for what `to_json` of this version did not make.
         """
+        if state["version"] != OBSERVATION_VERSION:
+            raise ValueError(f"a picture of version {state['version']}, not {OBSERVATION_VERSION}")
         picture = Picture(inventory)
         picture.windows = int(state["windows"])
-        picture.window_start = state["window_start"]
+        picture.start = state["start"]
+        picture._minutes = int(state["minutes"])
         picture.time = -math.inf if state["time"] is None else float(state["time"])
         picture.site_rates = dict(state["site_rates"])
         picture.rates = {k: dict(v) for k, v in state["rates"].items()}
-        picture._present = {k: set(v) for k, v in state["present"].items()}
         picture.unknown_assets = dict(state["unknown_assets"])
-        saved = state["evidence"]
-        for index, asset in enumerate(inventory.assets):
-            if asset.id in saved["assets"]:
-                picture.assets[index] = _load(saved["assets"][asset.id])
-        for key in picture.credentials:
-            if key in saved["credentials"]:
-                picture.credentials[key] = _load(saved["credentials"][key])
-        picture.indicators = {k: _load(v) for k, v in saved["indicators"].items()}
+        for saved in state["rows"]:
+            picture._load(*saved)
         return picture
 
-    # ------------------------------------------------------------ internals
+    def _dump(self, row: int) -> list[Any] | None:
+        """None where nothing was ever said."""
+        entity, trace, own = self._entities[row], self._traces[row], self.rows[0, row, _OWN]
+        if row < self._first and not own.any() and trace == _Trace():
+            return None
+        recent = [[kind, time, nats] for kind, (time, nats) in trace.recent.items()]
+        types, touched = sorted(trace.types), list(trace.touched)
+        name = entity.kind.name
+        return [name, entity.id, own.tolist(), types, trace.alerts, recent, touched]
+
+    def _load(
+        self,
+        kind: str,
+        name: str,
+        own: list[float],
+        types: list[str],
+        alerts: int,
+        recent: list[Any],
+        touched: list[str],
+    ) -> None:
+        entity = Entity(Kind[kind], name)
+        if entity.kind is Kind.BLOCK:
+            self._settle(entity)
+        row = self._row.get(entity)
+        if row is None:
+            return
+        self.rows[0, row, _OWN] = own
+        self._traces[row] = _Trace(set(types), int(alerts), {k: (t, n) for k, t, n in recent})
+        self._touch(row, (a for a in touched if Entity(Kind.ISOLATE, a) in self._row))
+
+    # ------------------------------------------------------------ alerts
 
     def _type_of(self, alert: Alert) -> str:
         kind = f"{alert.sensor}:{alert.type}"[:200]
-        if kind not in self.site_rates and len(self.site_rates) >= _MAX_TYPES:
-            return "other"
-        return kind
+        return kind if kind in self.site_rates or len(self.site_rates) < _MAX_TYPES else _OTHER
 
     def _assets_of(self, alert: Alert) -> list[int]:
         hit: list[int] = []
@@ -223,36 +272,6 @@ class Picture:
                 self.unknown_assets[name] = self.unknown_assets.get(name, 0) + 1
         return hit
 
-    def _record(
-        self, evidence: Evidence, key: str, kind: str, stage: Stage, time: float, times: int
-    ) -> bool:
-        evidence.decay(time)
-        evidence.count += times
-        present = self._present.setdefault(key, set())
-        if len(present) >= _MAX_PRESENT:
-            kind = "other"
-        if kind in present:
-            return False
-        present.add(kind)
-        evidence.add(kind, stage, self.surprise(key, kind), time)
-        return True
-
-    def _observe_indicator(
-        self, alert: Alert, hit: list[int], kind: str, stage: Stage, time: float, times: int
-    ) -> bool:
-        address = self._foreign_address(alert)
-        if address is None:
-            return False
-        evidence = self.indicators.get(address)
-        if evidence is None:
-            if len(self.indicators) >= MAX_INDICATORS:
-                self._evict(time)
-            evidence = self.indicators[address] = Evidence(time=time)
-        for index in hit:
-            if len(evidence.touched) < _MAX_TOUCHED:
-                evidence.touched[self.inventory.assets[index].id] = None
-        return self._record(evidence, "@" + address, kind, stage, time, times)
-
     def _foreign_address(self, alert: Alert) -> str | None:
         """The end of the connection that is no asset of ours: the initiator, else the responder."""
         for text in (alert.src, alert.dst):
@@ -266,33 +285,84 @@ class Picture:
                     return f"{address}/{address.max_prefixlen}"
         return None
 
-    def _evict(self, now: float) -> None:
-        for evidence in self.indicators.values():
-            evidence.decay(now)
-        weakest = min(self.indicators, key=lambda a: self.indicators[a].total)
-        del self.indicators[weakest]
-        self._present.pop("@" + weakest, None)
+    def _record(self, row: int, kind: str, stage: Stage, times: int) -> bool:
+        trace = self._traces[row]
+        count(self.rows, 0, row, trace.alerts, times)
+        trace.alerts += times
+        if kind not in trace.types and len(trace.types) >= _MAX_PRESENT:
+            kind = _OTHER
+        if kind in trace.types:
+            return False
+        trace.types.add(kind)
+        self.site_rates.setdefault(kind, 0)
+        nats = self.surprise(self._entities[row], kind)
+        add(self.rows, 0, row, int(stage), nats)
+        if nats >= SURPRISING:
+            trace.recent.pop(kind, None)  # re-insert: the oldest stays first
+            trace.recent[kind] = (self.time, nats)
+            if len(trace.recent) > _MAX_RECENT:
+                del trace.recent[next(iter(trace.recent))]
+        return True
 
+    # ------------------------------------------------------------ rows
 
-def _dump(evidence: Evidence) -> list[Any]:
-    last = None if evidence.last_surprise == -math.inf else evidence.last_surprise
-    return [
-        evidence.stages,
-        evidence.count,
-        evidence.time,
-        last,
-        [[k, t, s] for k, (t, s) in evidence.recent.items()],
-        list(evidence.touched),
-    ]
+    def _append(self, entity: Entity, criticality: int, protected: bool) -> None:
+        self._row[entity] = len(self._entities)
+        self._entities.append(entity)
+        self._traces.append(_Trace())
+        self._mark(self._row[entity], entity.kind, criticality, protected)
 
+    def _mark(self, row: int, kind: Kind, criticality: int, protected: bool) -> None:
+        self.rows[0, row] = 0.0
+        self.rows[0, row, KIND + kind] = 1.0
+        self.rows[0, row, CRITICALITY] = criticality / 3.0
+        self.rows[0, row, PROTECTED] = protected
 
-def _load(saved: list[Any]) -> Evidence:
-    stages, count, time, last, recent, touched = saved
-    return Evidence(
-        stages=[float(v) for v in stages],
-        count=float(count),
-        time=float(time),
-        last_surprise=-math.inf if last is None else float(last),
-        recent={k: (float(t), float(s)) for k, t, s in recent},
-        touched=dict.fromkeys(touched),
-    )
+    def _reach(self, address: str, assets: Iterable[int]) -> int:
+        """The row of an indicator, which reached these assets."""
+        entity = Entity(Kind.BLOCK, address)
+        if entity not in self._row:
+            self._settle(entity)
+        row = self._row[entity]
+        self._touch(row, (self.inventory.assets[index].id for index in assets))
+        return row
+
+    def _touch(self, row: int, assets: Iterable[str]) -> None:
+        touched = self._traces[row].touched
+        touched.update(dict.fromkeys(assets))
+        self.rows[0, row, TOUCHED] = math.log1p(len(touched)) / 4.0
+
+    def _settle(self, entity: Entity) -> None:
+        """Gives a new indicator a row: a free one, or that of the weakest."""
+        address = ipaddress.ip_address(entity.id.partition("/")[0])
+        protected = any(address in network for network in self._protected)
+        if len(self._entities) < self.rows.shape[1]:
+            self._append(entity, 0, protected)
+            return
+        row = self._first + int(self.rows[0, self._first :, TOTAL].argmin())
+        del self._row[self._entities[row]]
+        self._row[entity] = row
+        self._entities[row], self._traces[row] = entity, _Trace()
+        self._mark(row, entity.kind, 0, protected)
+
+    # ------------------------------------------------------------ time
+
+    def _fade(self, minutes: int) -> None:
+        """`evidence.fade` of every row, and what is faint goes."""
+        fading = self.rows[0, :, _FADING]
+        for _ in range(min(minutes, _FORGOTTEN)):
+            fading *= FACTORS
+        fading[fading < _FAINT] = 0.0
+
+    def _close(self, windows: int) -> None:
+        self.windows += windows
+        anywhere: set[str] = set()
+        for entity, trace in zip(self._entities, self._traces, strict=True):
+            anywhere |= trace.types
+            if trace.types and entity.kind is not Kind.BLOCK:
+                rates = self.rates.setdefault(entity.id, {})
+                for kind in sorted(trace.types):
+                    rates[kind] = rates.get(kind, 0) + 1
+            trace.types, trace.alerts = set(), 0
+        for kind in anywhere:
+            self.site_rates[kind] = self.site_rates.get(kind, 0) + 1

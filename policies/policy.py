@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from policies.columns import VERBS
+from policies.compiled import compiled
 from policies.observation import Observation
 
-__all__ = ["NOTHING", "DoNothing", "Policy", "choose"]
+__all__ = ["NOTHING", "RENEWABLE", "DoNothing", "Policy", "Verb", "choose", "may_order", "meaning"]
 
-NOTHING = 0  # index of "do nothing"; entity i is at index i + 1
+NOTHING = 0  # index of "do nothing"; each verb follows with an index for every entity
+RENEWABLE = 0.25  # an order with less than this share of its time left may be renewed
 
 Mask = NDArray[np.bool_]
 Scores = NDArray[np.float32]
+
+
+class Verb(IntEnum):
+    """What is asked for an entity."""
+
+    ORDER = 0  # its action, or once more what is ordered
+    RELEASE = 1  # that people release its live order
 
 
 class Policy(Protocol):
@@ -31,7 +42,9 @@ class Policy(Protocol):
         ...
 
     def scores(self, observation: Observation) -> Scores:
-        """float32 [n + 1]: "do nothing", then one score per entity. Higher is better."""
+        """float32 [1 + VERBS * n]: "do nothing", then by verb one score per entity. Higher is
+        better.
+        """
         ...
 
 
@@ -42,6 +55,20 @@ def choose(scores: Scores, mask: Mask) -> int:
     return int(np.argmax(np.where(permitted, scores, -np.inf)))
 
 
+def meaning(choice: int, entities: int) -> tuple[Verb, int]:
+    """Verb and entity of a choice that is not NOTHING."""
+    verb, entity = divmod(choice - 1, entities)
+    return Verb(verb), entity
+
+
+@compiled
+def may_order(ordered: bool, left: float, pending: bool, refused: bool) -> bool:
+    """Whether an action that the guardrails do not refuse is offered: nothing is under way for its
+    target but an order with only a share `left` of its time, and it was not refused lately.
+    """
+    return not (pending or refused) and (not ordered or left < RENEWABLE)
+
+
 class DoNothing:
     """The baseline that never proposes."""
 
@@ -49,6 +76,6 @@ class DoNothing:
     hash = bytes(32)
 
     def scores(self, observation: Observation) -> Scores:
-        scores = np.full(len(observation.ids) + 1, -1.0, dtype=np.float32)
+        scores = np.full(1 + VERBS * len(observation.ids), -1.0, dtype=np.float32)
         scores[NOTHING] = 0.0
         return scores

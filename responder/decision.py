@@ -5,34 +5,29 @@ proves it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from policies.actions import Action, Kind
 from policies.alerts import Stage
+from policies.columns import CONTEXT_COLUMNS, ENTITY_COLUMNS, OBSERVATION_VERSION, VERBS
 from policies.guardrails import Guardrails, Tier, Verdict
 from policies.network import LearnedPolicy
-from policies.observation import (
-    CONTEXT_COLUMNS,
-    ENTITY_COLUMNS,
-    OBSERVATION_VERSION,
-    Conditions,
-    Observation,
-    Standing,
-    encode,
-)
+from policies.observation import Conditions, Observation, Standing, encode
 from policies.picture import Entity, Picture
-from policies.policy import NOTHING, Mask, Policy, Scores, choose
+from policies.policy import NOTHING, Mask, Policy, choose, may_order
 from responder.chain.ledger import Ledger
 from responder.chain.proposal import target_key
 from responder.chain.records import OPEN, Case, Hold, Status
 
-__all__ = ["Decision", "conditions", "decide", "standings"]
+__all__ = ["Answers", "Decision", "answers", "decide", "standings"]
 
 COOL_DOWN = 3600  # seconds for which a refused request is not repeated
+_LATELY = 3600  # seconds of which people are told
+_NAMED = 64  # assets that people are told an indicator reached
 _REMEMBERED = 10  # answers that make up the operators' recent behaviour
 _REFUSED = frozenset({Status.REJECTED, Status.VETOED, Status.LAPSED, Status.RELEASED})
 
@@ -46,6 +41,13 @@ class Decision:
     score: float  # lead over doing nothing
     reasons: tuple[str, ...]
     evidence: dict[str, Any]  # the bundle
+
+
+class Answers(NamedTuple):
+    """How operators answered lately; the defaults hold until they did."""
+
+    minutes: float = 5.0  # from a request to its first answer
+    approved: float = 1.0  # share of the answers
 
 
 def standings(
@@ -83,26 +85,34 @@ def _asked(case: Case) -> int:
     return max([case.proposed_at, *refused, case.released_at or 0])
 
 
-def conditions(ledger: Ledger, agent: str, now: float) -> Conditions:
-    """Lease budgets, and how operators answered lately."""
-    lease = ledger.live_lease(agent, now)
-    left = (0.0, 0.0, 0.0)
-    if lease is not None:
-        shares = [
-            (budget - spent) / budget if budget else 0.0
-            for budget, spent in zip(lease.lease.budgets, lease.spent, strict=True)
-        ]
-        left = (shares[0], shares[1], shares[2])
+def answers(ledger: Ledger) -> Answers:
+    """How operators answered lately."""
     answered = [c for c in ledger.cases.values() if c.approvals or c.rejections][-_REMEMBERED:]
     if not answered:
-        return Conditions(lease is not None, left)
+        return Answers()
     first = [
         min(v.time for v in (*c.approvals.values(), *c.rejections.values())) - c.proposed_at
         for c in answered
     ]
     approved = sum(len(c.approvals) for c in answered)
-    answers = approved + sum(len(c.rejections) for c in answered)
-    return Conditions(lease is not None, left, fmean(first) / 60.0, approved / answers)
+    votes = approved + sum(len(c.rejections) for c in answered)
+    return Answers(fmean(first) / 60.0, approved / votes)
+
+
+def _conditions(guardrails: Guardrails, answered: Answers, now: float) -> Conditions:
+    lease = guardrails.lease
+    block, isolate, revoke = Kind
+    return Conditions(
+        lease is not None,
+        (lease.left(block), lease.left(isolate), lease.left(revoke)) if lease else (0.0, 0.0, 0.0),
+        (
+            guardrails.budget_left(block, now),
+            guardrails.budget_left(isolate, now),
+            guardrails.budget_left(revoke, now),
+        ),
+        answered.minutes,
+        answered.approved,
+    )
 
 
 def decide(
@@ -110,7 +120,7 @@ def decide(
     picture: Picture,
     guardrails: Guardrails,
     standing: Mapping[Entity, Standing],
-    condition: Conditions,
+    answered: Answers,
     ttl: Sequence[int],
     most: int,
     alerts: Sequence[Mapping[str, Any]],
@@ -118,24 +128,28 @@ def decide(
 ) -> list[Decision]:
     """At most `most` proposals for this moment, best first; usually none.
 
-    `ttl` is in seconds by Kind, shortened where a rule allows less. `alerts` are recent ones as
-    JSON mappings, from which each bundle keeps those that touch its entity.
+    Brings the picture to `now`, and counts what it makes in the guardrails. `ttl` is in seconds by
+    Kind, shortened where a rule allows less. `alerts` are recent ones as JSON mappings, from which
+    each bundle keeps those that touch its entity.
     """
     made: list[Decision] = []
     standing = dict(standing)
+    picture.advance(now)
     while len(made) < most:
-        observation = encode(picture, standing, condition, now)
-        offers = [_offer(e, guardrails, ttl, policy.hash, now) for e in observation.ids]
-        mask = _mask(observation, standing, [verdict for _, verdict in offers])
+        offers = {e: _offer(e, guardrails, ttl, policy.hash, now) for e in picture.entities()}
+        verdicts = {entity: verdict for entity, (_, verdict) in offers.items()}
+        condition = _conditions(guardrails, answered, now)
+        observation = encode(picture, standing, verdicts, condition)
+        mask = _mask(observation, standing, verdicts)
         scores = policy.scores(observation)
         choice = choose(scores, mask)
         if choice == NOTHING:
             break
-        entity = observation.ids[choice - 1]
-        action, verdict = offers[choice - 1]
-        reasons = _reasons(picture, entity, now)
+        entity = observation.ids[choice - 1]  # an order: the mask knows no other verb
+        action, verdict = offers[entity]
+        reasons = _reasons(picture, entity)
         bundle = {
-            "version": 1,
+            "version": 2,
             "time": now,
             "action": {"kind": action.kind.name, "target": action.target, "ttl": action.ttl},
             "tier": verdict.tier.name,
@@ -145,13 +159,13 @@ def decide(
             "mask": [bool(m) for m in mask],
             "scores": [float(s) for s in scores],
             "choice": choice,
-            "explanation": _explanation(policy, observation, choice, scores),
+            "explanation": _explanation(policy, observation, choice, mask),
             "alerts": [a for a in alerts if _touches(a, picture, entity)][-40:],
         }
         lead = float(scores[choice] - scores[NOTHING])
         made.append(Decision(action, verdict, lead, reasons, bundle))
         guardrails.propose(action, policy.hash, now)
-        standing[entity] = Standing(pending=True)
+        standing[entity] = replace(standing.get(entity, Standing()), pending=True)
     return made
 
 
@@ -172,43 +186,52 @@ def _offer(
 
 
 def _mask(
-    observation: Observation, standing: Mapping[Entity, Standing], verdicts: Sequence[Verdict]
+    observation: Observation,
+    standing: Mapping[Entity, Standing],
+    verdicts: Mapping[Entity, Verdict],
 ) -> Mask:
-    """Index 0 is "do nothing". What the gate would refuse, or what is under way, is not offered."""
-    mask = np.ones(len(verdicts) + 1, dtype=np.bool_)
-    for i, (entity, verdict) in enumerate(zip(observation.ids, verdicts, strict=True)):
-        under_way = standing.get(entity, Standing())
-        mask[i + 1] = verdict.tier is not Tier.REFUSED and not (
-            under_way.ordered or under_way.pending or under_way.refused
+    """Index 0 is "do nothing". What the gate would refuse is not offered, nor what is under way
+    but for an order that is about to end: asking again renews it.
+    """
+    mask = np.zeros(1 + VERBS * len(observation.ids), dtype=np.bool_)
+    mask[NOTHING] = True
+    for i, entity in enumerate(observation.ids):
+        so_far = standing.get(entity, Standing())
+        mask[1 + i] = verdicts[entity].tier is not Tier.REFUSED and may_order(
+            so_far.ordered, so_far.ordered_left, so_far.pending, so_far.refused
         )
+    # No release is offered: the gate lets an agent propose orders alone.
     return mask
 
 
-def _reasons(picture: Picture, entity: Entity, now: float) -> tuple[str, ...]:
-    evidence = next(e for who, e in picture.entities() if who == entity)
-    strongest = sorted(evidence.recent.items(), key=lambda item: -item[1][1])[:4]
-    stages = sorted(Stage, key=lambda s: -evidence.stages[s])[:2]
+def _reasons(picture: Picture, entity: Entity) -> tuple[str, ...]:
+    evidence = picture.evidence(entity)
+    since = picture.time - _LATELY
+    lately = {kind: nats for kind, (time, nats) in evidence.recent.items() if time > since}
     lines = [
-        f"{evidence.distinct(now)} different surprising alert types in the last hour, "
+        f"{len(lately)} different surprising alert types in the last hour, "
         f"{evidence.total:.0f} nats of evidence",
-        "mostly "
-        + ", ".join(
-            f"{s.name.lower()} ({evidence.stages[s]:.0f})" for s in stages if evidence.stages[s] > 0
-        ),
     ]
+    stages = sorted(Stage, key=lambda s: -evidence.stages[s])[:2]
+    mostly = [f"{s.name.lower()} ({evidence.stages[s]:.0f})" for s in stages if evidence.stages[s]]
+    if mostly:
+        lines.append("mostly " + ", ".join(mostly))
     if evidence.touched:
-        lines.append(f"reached {len(evidence.touched)} assets: {', '.join(evidence.touched)}")
-    if strongest:
-        lines.append("strongest: " + ", ".join(kind for kind, _ in strongest))
+        named = ", ".join(evidence.touched[:_NAMED])
+        more = ", ..." if len(evidence.touched) > _NAMED else ""
+        lines.append(f"reached {len(evidence.touched)} assets: {named}{more}")
+    if lately:
+        strongest = sorted(lately, key=lambda kind: -lately[kind])[:4]
+        lines.append("strongest: " + ", ".join(strongest))
     return tuple(lines)
 
 
 def _explanation(
-    policy: Policy, observation: Observation, choice: int, scores: Scores
+    policy: Policy, observation: Observation, choice: int, mask: Mask
 ) -> dict[str, Any]:
     if not isinstance(policy, LearnedPolicy):
         return {}
-    why = policy.explain(observation, choice)
+    why = policy.explain(observation, choice, mask)
     runner = why.runner_up
     name = "nothing" if runner == NOTHING else observation.ids[runner - 1].id
     return {

@@ -30,7 +30,7 @@ from responder.chain.ledger import Ledger
 from responder.chain.proposal import Proposal, target_key
 from responder.chain.records import Order as LedgerOrder
 from responder.clock import Clock
-from responder.decision import Decision, conditions, decide, standings
+from responder.decision import Decision, answers, decide, standings
 from responder.enforcers.base import Enforcer, Order
 from responder.enforcers.reconcile import Outcome, reconcile
 from responder.errors import CountersignError, Permanent, Temporary
@@ -176,13 +176,12 @@ class Responder:
                 "`countersign resume` it"
             )
         agent = self._clients.agent.address
-        entities = [entity for entity, _ in self.picture.entities()]
         decisions = decide(
             self._policy,
             self.picture,
             self.ledger.guardrails(agent, now),
-            standings(self.ledger, entities, agent, now),
-            conditions(self.ledger, agent, now),
+            standings(self.ledger, self.picture.entities(), agent, now),
+            answers(self.ledger),
             self._settings.ttl,
             self._settings.proposals_per_tick,
             self._recent,

@@ -111,6 +111,34 @@ def test_the_chains_count_is_taken_over(guardrails: Guardrails) -> None:
     assert guardrails.verdict(action, MODEL, 3600).tier is Tier.QUORUM
 
 
+def test_what_is_left_of_a_kinds_budget_is_that_of_its_fullest_cell() -> None:
+    rules = {
+        (Kind.ISOLATE, 0): replace(RULE, budget=4),
+        (Kind.ISOLATE, 1): replace(RULE, budget=10),
+        (Kind.ISOLATE, 2): replace(RULE, allowed=False, budget=99),
+        (Kind.ISOLATE, 3): replace(RULE, budget=0),
+        (Kind.REVOKE, 0): replace(RULE, allowed=False),
+    }
+    guardrails = Guardrails(rules, LIMITS, assets={"web": Target(0)}, credentials={})
+    assert [guardrails.budget_left(kind, 0) for kind in Kind] == [0.0, 1.0, 0.0]
+    guardrails.set_used(Kind.ISOLATE, 1, 9, now=0)
+    assert guardrails.budget_left(Kind.ISOLATE, 0) == 1.0
+    guardrails.propose(Action(Kind.ISOLATE, "web", 60), MODEL, 0)
+    assert guardrails.budget_left(Kind.ISOLATE, 0) == 0.75
+    guardrails.set_used(Kind.ISOLATE, 0, 4, now=0)
+    assert guardrails.budget_left(Kind.ISOLATE, 0) == 0.1
+    guardrails.set_used(Kind.ISOLATE, 1, 11, now=0)  # the rule was lowered meanwhile
+    assert guardrails.budget_left(Kind.ISOLATE, 0) == 0.0
+    assert guardrails.budget_left(Kind.ISOLATE, 3600) == 1.0  # the next window
+
+
+def test_what_is_left_of_a_lease() -> None:
+    guardrails = site()
+    guardrails.lease = Lease(MODEL, (0, 4, 9), max_criticality=1, max_ttl=600, expires=100)
+    guardrails.propose(isolate(0), MODEL, 0)
+    assert [guardrails.lease.left(kind) for kind in Kind] == [0.0, 0.75, 1.0]
+
+
 def test_a_pause_refuses_before_the_rule_does(guardrails: Guardrails) -> None:
     guardrails.paused = True
     assert guardrails.verdict(Action(Kind.ISOLATE, "erp", 0), MODEL, 0).reason is Reason.PAUSED

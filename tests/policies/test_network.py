@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,9 @@ import pytest
 import safetensors.numpy
 
 from policies.actions import Kind
+from policies.columns import CONTEXT_COLUMNS, ENTITY_COLUMNS, OBSERVATION_VERSION
 from policies.network import DEFAULT_MODEL, FORMAT, LearnedPolicy, ModelError, tensor_shapes
-from policies.observation import (
-    CONTEXT_COLUMNS,
-    ENTITY_COLUMNS,
-    OBSERVATION_VERSION,
-    Observation,
-)
+from policies.observation import Observation
 from policies.picture import Entity
 from policies.policy import choose
 
@@ -70,7 +66,7 @@ def policy(folder: Path) -> LearnedPolicy:
 @pytest.mark.parametrize("n", [0, 1, 7, 300])
 def test_scores_any_number_of_entities(policy: LearnedPolicy, n: int) -> None:
     scores = policy.scores(observation(n))
-    assert scores.shape == (n + 1,)
+    assert scores.shape == (1 + 2 * n,)
     assert scores.dtype == np.float32
     assert np.isfinite(scores).all()
 
@@ -82,32 +78,53 @@ def test_permuting_entities_permutes_scores(policy: LearnedPolicy, seed: int) ->
     shuffled = Observation(seen.entities[order], seen.context, tuple(seen.ids[i] for i in order))
     scores, moved = policy.scores(seen), policy.scores(shuffled)
     assert moved[0] == pytest.approx(scores[0], abs=1e-5)
-    assert moved[1:] == pytest.approx(scores[1:][order], abs=1e-5)
+    for first in (1, 13):
+        permuted = scores[first : first + 12][order]
+        assert moved[first : first + 12] == pytest.approx(permuted, abs=1e-5)
 
 
-def test_explanation_is_exact_occlusion(policy: LearnedPolicy) -> None:
+def test_the_second_half_of_the_scores_is_of_releases(folder: Path, policy: LearnedPolicy) -> None:
+    seen, changed = observation(5), weights()
+    before = policy.scores(seen)
+    changed["entity.1.bias"] += np.array([0.0, 10.0], dtype=np.float32)
+    moved = LearnedPolicy.load(write(folder, changed)).scores(seen) - before
+    assert moved == pytest.approx([0.0] * 6 + [10.0] * 5, abs=1e-4)
+
+
+@pytest.mark.parametrize(("index", "row"), [(3, 2), (9, 2), (12, 5)])
+def test_explanation_is_exact_occlusion(policy: LearnedPolicy, index: int, row: int) -> None:
     seen = observation(6)
     scores = policy.scores(seen)
-    why = policy.explain(seen, 3, top=len(ENTITY_COLUMNS))
-    assert why.lead == pytest.approx(scores[3] - scores[0], abs=1e-5)
-    others = scores.copy()
-    others[3] = -np.inf
-    assert why.runner_up == int(np.argmax(others))
+    why = policy.explain(seen, index, np.ones(13, dtype=np.bool_), top=len(ENTITY_COLUMNS))
+    assert why.lead == pytest.approx(scores[index] - scores[0], abs=1e-5)
     sizes = [abs(moved) for _, _, moved in why.columns]
     assert sizes == sorted(sizes, reverse=True)
     for name, value, moved in why.columns:
         entities = seen.entities.copy()
         column = ENTITY_COLUMNS.index(name)
-        assert value == entities[2, column]
-        entities[2, column] = 0.0
+        assert value == entities[row, column]
+        entities[row, column] = 0.0
         without = policy.scores(Observation(entities, seen.context, seen.ids))
-        assert moved == pytest.approx(why.lead - (without[3] - without[0]), abs=1e-4)
+        assert moved == pytest.approx(why.lead - (without[index] - without[0]), abs=1e-4)
 
 
-@pytest.mark.parametrize("index", [0, 7, -1])
+@pytest.mark.parametrize("permitted", [range(13), range(7), (0, 2, 5, 11), (0,)])
+def test_the_runner_up_is_the_best_other_permitted_choice(
+    policy: LearnedPolicy, permitted: Iterable[int]
+) -> None:
+    seen, mask = observation(6), np.zeros(13, dtype=np.bool_)
+    mask[list(permitted)] = True
+    scores = policy.scores(seen)
+    why = policy.explain(seen, 5, mask)
+    others = [i for i in permitted if i != 5]
+    assert why.runner_up == max(others, key=lambda i: scores[i])
+    assert why.runner_up_lead == pytest.approx(scores[why.runner_up] - scores[0], abs=1e-5)
+
+
+@pytest.mark.parametrize("index", [0, 13, -1])
 def test_explanation_needs_an_entity(policy: LearnedPolicy, index: int) -> None:
     with pytest.raises(IndexError):
-        policy.explain(observation(6), index)
+        policy.explain(observation(6), index, np.ones(13, dtype=np.bool_))
 
 
 def test_hash_is_over_manifest_and_weights(folder: Path, policy: LearnedPolicy) -> None:
@@ -165,12 +182,17 @@ SPOILED: dict[str, tuple[Callable[[Path], None], str]] = {
     "not UTF-8": (spoil("manifest.json", lambda b: b'{"a": "\xff"}'), "not valid JSON"),
     "a list": (spoil("manifest.json", lambda b: b"[]"), "expected an object"),
     "other format": (remake(format="pickle"), "format is 'pickle'"),
+    "one verb": (remake(format="countersign-entity-policy-1"), "this version needs 'counter.*-2'"),
     "other observation": (remake(observation_version=99), "observation_version is 99"),
     "other columns": (remake(entity_columns=["x"]), "entity_columns"),
     "no name": (remake(name=None), "name is missing"),
     "absurd size": (remake(architecture={"hidden": 10**9}), "architecture.hidden"),
     "size is true": (remake(architecture={"hidden": True}), "architecture.hidden"),
     "other size": (remake(architecture={"hidden": 9}), "must be finite"),
+    "scores of one verb": (
+        tensors(lambda t: t.update({"entity.1.bias": np.zeros(1, np.float32)})),
+        "must be finite float32",
+    ),
     "missing tensor": (tensors(lambda t: t.pop("entity.0.bias")), "tensors"),
     "extra tensor": (tensors(lambda t: t.update(x=np.zeros(1, np.float32))), "tensors"),
     "not a number": (tensors(lambda t: t["entity.0.bias"].fill(np.nan)), "must be finite"),
@@ -201,8 +223,8 @@ def test_weights_that_are_no_safetensors_are_refused(folder: Path) -> None:
 
 
 def test_model_for_another_observation_is_refused(folder: Path) -> None:
-    with pytest.raises(ModelError, match="this version needs 2"):
-        LearnedPolicy.load(folder, observation_version=2)
+    with pytest.raises(ModelError, match="this version needs 3"):
+        LearnedPolicy.load(folder, observation_version=3)
 
 
 @pytest.fixture(scope="module")
@@ -218,7 +240,7 @@ def test_shipped_model_does_nothing_where_nothing_happens(shipped: LearnedPolicy
     context[CONTEXT_COLUMNS.index("learned")] = 1.0
     ids = tuple(Entity(Kind.ISOLATE, str(i)) for i in range(10))
     scores = shipped.scores(Observation(entities, context, ids))
-    assert choose(scores, np.ones(11, dtype=np.bool_)) == 0
+    assert choose(scores, np.arange(21) <= 10) == 0
 
 
 def test_card_and_manifest_tell_the_same_figures(shipped: LearnedPolicy) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+from policies.columns import TOTAL, VERBS
 from policies.inventory import Asset, Credential, Inventory
-from policies.observation import ENTITY_COLUMNS, Observation
+from policies.observation import Observation
 from policies.policy import NOTHING, Scores
 from responder.approvals import new_key
 from responder.chain.devnet import Devnet
@@ -46,11 +47,10 @@ class Wants:
         self.targets = list(targets)
 
     def scores(self, observation: Observation) -> Scores:
-        scores = np.full(len(observation.ids) + 1, -1.0, dtype=np.float32)
+        scores = np.full(1 + VERBS * len(observation.ids), -1.0, dtype=np.float32)
         scores[NOTHING] = 0.0
-        column = ENTITY_COLUMNS.index("evidence_total")
         for i, entity in enumerate(observation.ids):
-            if entity.id in self.targets and observation.entities[i, column] > 0.001:
+            if entity.id in self.targets and observation.entities[i, TOTAL] > 0.001:
                 scores[i + 1] = len(self.targets) - self.targets.index(entity.id)
         return scores
 

@@ -81,7 +81,7 @@ def test_a_shipped_model_is_known_by_its_name(world: World) -> None:
         (["approve", "99" * 32, "--card", "12", "--as", "operator-1"], "32 bytes in hexadecimal"),
         (["approve", "zz" * 32, "--card", "88" * 32, "--as", "operator-1"], "not a hash"),
         (["approve", "nowhere", "--as", "operator-1"], "no policy 'nowhere'"),
-        (["approve", "default", "--as", "guardian"], "is not a current operator"),
+        (["approve", "nothing", "--as", "guardian"], "is not a current operator"),
     ],
 )
 def test_a_model_that_cannot_be_signed_for_is_refused(

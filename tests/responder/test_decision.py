@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from models import write_model
 from world import INVENTORY, OPERATORS, Wants, World
 
 from policies.actions import Kind
 from policies.alerts import Alert
-from policies.network import LearnedPolicy
-from policies.observation import CONTEXT_COLUMNS, ENTITY_COLUMNS, Observation
+from policies.columns import (
+    BUDGET_LEFT,
+    CONTEXT_COLUMNS,
+    ENTITY_COLUMNS,
+    LEASE_LEFT,
+    VERBS,
+    WAITING,
+)
+from policies.observation import Observation
 from policies.picture import Entity, Picture
 from policies.playbook import Playbook
 from policies.policy import DoNothing, Policy, choose
-from responder.decision import Decision, conditions, decide, standings
+from responder.chain.records import Status
+from responder.decision import Answers, Decision, answers, decide, standings
 from responder.evidence import EvidenceStore, canonical
-from responder.policy import load_policy
 
 TTL = (1800, 3600, 86400)
 EVERYTHING = (
@@ -54,13 +63,12 @@ def decided(
     ledger, agent = world.ledger(), world.address("agent")
     now = ledger.block.time
     seen = picture(now)
-    entities = [entity for entity, _ in seen.entities()]
     return decide(
         policy,
         seen,
         ledger.guardrails(agent, now),
-        standings(ledger, entities, agent, now),
-        conditions(ledger, agent, now),
+        standings(ledger, seen.entities(), agent, now),
+        answers(ledger),
         TTL,
         most,
         alerts or [],
@@ -110,6 +118,35 @@ def test_what_a_batch_ordered_is_not_proposed(world: World) -> None:
     assert found[entity].ordered and found[entity].ordered_left == pytest.approx(0.5, abs=0.05)
 
 
+def test_an_order_is_renewed_in_the_last_quarter_of_its_time(world: World) -> None:
+    first = world.order(ttl=4000)
+    world.wait(2900)
+    assert targets(decided(world, Wants("web"))) == set()
+    world.wait(150)
+    [decision] = decided(world, Wants("web"))
+    renewal = world.order(ttl=decision.action.ttl)
+    assert world.status(first) is Status.SUPERSEDED
+    assert world.status(renewal) is Status.LIVE
+    assert world.case(renewal).until > world.case(first).until
+    assert targets(decided(world, Wants("web"))) == set()
+
+
+def test_a_renewal_that_waits_or_was_refused_is_not_asked_for_again(world: World) -> None:
+    world.order(ttl=4000)
+    world.wait(3050)
+    asked = world.propose(wait=100)
+    assert targets(decided(world, Wants("web"))) == set()
+    world.vote("Rejection", asked, *OPERATORS[:2])
+    assert targets(decided(world, Wants("web"))) == set()
+
+
+def test_no_release_is_offered(world: World) -> None:
+    world.order(ttl=3600)
+    for decision in decided(world, Wants(*EVERYTHING)):
+        rows = len(decision.evidence["observation"]["ids"])
+        assert not any(decision.evidence["mask"][1 + rows :])
+
+
 def test_while_paused_nothing_is_proposed(world: World) -> None:
     world.gate("guardian").pause()
     assert decided(world, Wants(*EVERYTHING)) == []
@@ -146,7 +183,7 @@ def test_a_lease_covers_only_as_many_as_it_has_left(world: World) -> None:
         seen,
         ledger.guardrails(agent, now),
         {},
-        conditions(ledger, agent, now),
+        Answers(),
         TTL,
         9,
         [],
@@ -183,11 +220,16 @@ def observed(bundle: dict[str, Any]) -> Observation:
     )
 
 
-@pytest.mark.parametrize("name", ["default", "playbook", "wants"])
-def test_a_stored_bundle_gives_the_same_scores_and_choice(world: World, name: str) -> None:
-    policy = Wants(*EVERYTHING) if name == "wants" else load_policy(name)
-    if name == "default":
-        world.activate(policy.hash)
+@pytest.mark.parametrize("name", ["chance", "playbook", "wants"])
+def test_a_stored_bundle_gives_the_same_scores_and_choice(
+    world: World, tmp_path: Path, name: str
+) -> None:
+    policies: dict[str, Policy] = {
+        "chance": write_model(tmp_path / "model"),
+        "playbook": Playbook(),
+        "wants": Wants(*EVERYTHING),
+    }
+    policy = policies[name]
     made = decided(world, policy)
     if not made:
         pytest.fail(f"{name} proposes nothing on evidence against everything")
@@ -221,14 +263,35 @@ def test_a_bundle_is_complete(world: World) -> None:
         assert bundle["observation"]["entity_columns"] == list(ENTITY_COLUMNS)
         assert bundle["observation"]["context_columns"] == list(CONTEXT_COLUMNS)
         rows = len(bundle["observation"]["ids"])
-        assert len(bundle["mask"]) == len(bundle["scores"]) == rows + 1
+        assert len(bundle["mask"]) == len(bundle["scores"]) == 1 + VERBS * rows
+        assert bundle["version"] == bundle["observation"]["version"] == 2
 
 
-def test_the_learned_policy_says_why(world: World) -> None:
-    policy = load_policy("default")
-    assert isinstance(policy, LearnedPolicy)
-    world.activate(policy.hash)
-    for decision in decided(world, policy):
+def test_people_are_told_what_speaks_for_it(world: World) -> None:
+    made = {d.action.target: d.reasons for d in decided(world, Wants("web", "203.0.113.9/32"))}
+    assert made["203.0.113.9/32"][2] == "reached 5 assets: desk, web, db, plant, vault"
+    told, mostly, strongest = made["web"]
+    assert told.startswith("4 different surprising alert types in the last hour, ")
+    assert mostly.startswith("mostly unknown (")
+    assert strongest == "strongest: " + ", ".join(f"suricata:{n}" for n in range(4))
+
+
+def test_people_are_told_nothing_that_is_long_past(world: World) -> None:
+    ledger, agent = world.ledger(), world.address("agent")
+    now = ledger.block.time
+    guardrails = ledger.guardrails(agent, now)
+    seen = picture(now - 4000)
+    [decision] = decide(Wants("web"), seen, guardrails, {}, Answers(), TTL, 9, [], now)
+    told, _ = decision.reasons
+    assert told.startswith("0 different surprising alert types in the last hour, ")
+    assert seen.time == now
+
+
+def test_the_learned_policy_says_why(world: World, tmp_path: Path) -> None:
+    made = decided(world, write_model(tmp_path / "model"))
+    assert targets(made) == ALLOWED
+    assert made[-1].evidence["explanation"]["runner_up"] == "nothing"
+    for decision in made:
         why = decision.evidence["explanation"]
         assert why["lead"] == pytest.approx(decision.score, abs=1e-5)
         assert {column for column, _, _ in why["columns"]} <= {*ENTITY_COLUMNS, *CONTEXT_COLUMNS}
@@ -250,15 +313,43 @@ def test_no_name_or_address_reaches_the_policy(world: World) -> None:
 # ---------------------------------------------------------------- conditions
 
 
-def test_conditions_tell_how_operators_answer_and_what_is_left(world: World) -> None:
-    assert conditions(world.ledger(), world.address("agent"), world.now).lease_live is False
-    world.lease(blocks=4)
+def context(decision: Decision) -> list[float]:
+    found: list[float] = decision.evidence["observation"]["context"]
+    return found
+
+
+def test_how_operators_answered(world: World) -> None:
+    assert answers(world.ledger()) == Answers()
     world.propose(Kind.BLOCK, "203.0.113.9")
     first = world.propose()
     world.wait(118)
     world.vote("Approval", first, "operator-1")
     world.vote("Rejection", first, "operator-2")
-    found = conditions(world.ledger(), world.address("agent"), world.now)
-    assert found.lease_live and found.lease_left == (0.75, 0.0, 0.0)
-    assert found.approval_share == 0.5
-    assert found.answer_minutes == pytest.approx(2.0, abs=0.1)
+    found = answers(world.ledger())
+    assert found.approved == 0.5
+    assert found.minutes == pytest.approx(2.0, abs=0.1)
+    [decision] = decided(world, Wants("db"))
+    seen = dict(zip(CONTEXT_COLUMNS, context(decision), strict=True))
+    assert seen["answer_time"] == pytest.approx(np.log1p(found.minutes) / 4)
+    assert seen["approval_share"] == 0.5
+
+
+def test_what_is_left_of_the_lease(world: World) -> None:
+    [decision] = decided(world, Wants("db"))
+    assert context(decision)[LEASE_LEFT - 1 : BUDGET_LEFT] == [0, 0, 0, 0]
+    world.lease(blocks=4)
+    world.propose(Kind.BLOCK, "203.0.113.9")
+    [decision] = decided(world, Wants("db"))
+    assert context(decision)[LEASE_LEFT - 1 : BUDGET_LEFT] == [1, 0.75, 0, 0]
+
+
+def test_each_proposal_of_a_moment_sees_what_those_before_it_left(world: World) -> None:
+    for criticality in range(4):
+        world.rule(Kind.ISOLATE, criticality, budget=1)
+    wanted = ("desk", "web", "db", "plant", "ssh:SHA256:alice")
+    made = decided(world, Wants(*wanted))
+    assert [decision.action.target for decision in made] == list(wanted)
+    isolations = [context(decision)[BUDGET_LEFT + Kind.ISOLATE] for decision in made]
+    assert isolations == [1, 1, 1, 1, 0]  # the last finds no cell with any left
+    waiting = [context(decision)[WAITING] for decision in made]
+    assert waiting == pytest.approx([np.log1p(n) / 2 for n in range(5)])

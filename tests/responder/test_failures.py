@@ -13,6 +13,7 @@ from founding import GENESIS, eve_line, found
 from world import OPERATORS, Wants, World
 
 from policies.actions import Kind
+from policies.picture import Entity
 from responder.approvals import Slip, sign
 from responder.chain.client import Refused
 from responder.chain.devnet import Devnet
@@ -262,7 +263,7 @@ def test_without_a_chain_feeds_are_read_orders_kept_and_nothing_is_proposed(
     for _ in range(3):
         clock.advance(1)
         responder.tick()
-    assert responder.picture.assets[2].total > 0  # db's alerts were read
+    assert responder.picture.evidence(Entity(Kind.ISOLATE, "db")).total > 0  # its alerts were read
     assert own.enforced() == [WEB]
     assert responder._enforcer.read(clock.now()).elements
     said = [m for m in warnings(caplog) if "cannot reach the chain" in m]
@@ -361,7 +362,7 @@ def test_deleting_the_cache_loses_nothing(world: World) -> None:
     second = world.responder(Wants("web", "203.0.113.9/32"))
     ticks(second, world)
     assert _state(world) == before
-    assert second.picture.assets[1].count > 0
+    assert second.picture.evidence(Entity(Kind.ISOLATE, "web")).total > 0
     assert sorted(world.enforced()) == [WEB, "203.0.113.9"]
 
 
@@ -377,7 +378,13 @@ def test_a_cache_of_another_version_is_left_aside(world: World, document: object
 
     saved = document
     if isinstance(document, dict) and "picture" in document:
-        saved = {"feeds": [f"eve:{world.settings.feeds[0].path}"], "picture": {}, "positions": []}
+        saved = {
+            "feeds": [f"eve:{world.settings.feeds[0].path}"],
+            "recent": [],
+            "alerts": 0,
+            "positions": [None],
+            "picture": {"version": document["picture"]},
+        }
     Cache(world.settings.database).put({"picture": saved})
     world.alerts(WEB)
     ticks(world.responder(Wants("web")), world)
