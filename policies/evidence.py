@@ -1,9 +1,9 @@
 """Evidence about entities: how surprising their alerts are, in columns that fade by the minute.
 
-Each function is about row `r` of environment `e` of `rows`, float32 [environments, rows, columns]
-as `policies.columns` has them: the simulator's batch, or the live side's batch of one. An alert
-counts once per window and row, by its surprise -log p against what was learned without labels, so a
-flood of 400,000 alerts is one fact; how many came counts by the logarithm.
+Each function is about row `r` of `rows`, float32 [rows, columns] as `policies.columns` has them:
+of a simulated environment or of the live side. An alert counts once per window and row, by its
+surprise -log p against what was learned without labels, so a flood of 400,000 alerts is one fact;
+how many came counts by the logarithm.
 """
 
 from __future__ import annotations
@@ -63,77 +63,77 @@ def surprise_of_indicator(anywhere: float, windows: float) -> float:
 
 
 @compiled
-def add(rows: Rows, e: int, r: int, stage: int, nats: float) -> None:
+def add(rows: Rows, r: int, stage: int, nats: float) -> None:
     """A type that had not come in this window yet."""
     share = np.float32(nats / NATS)
-    rows[e, r, EVIDENCE + stage] += share
-    rows[e, r, TOTAL] += share
+    rows[r, EVIDENCE + stage] += share
+    rows[r, TOTAL] += share
     if nats >= SURPRISING:
-        rows[e, r, VARIETY_10MIN] += _ONE_MORE
-        rows[e, r, VARIETY_1H] += _ONE_MORE
-        rows[e, r, RECENCY] = _FULL
+        rows[r, VARIETY_10MIN] += _ONE_MORE
+        rows[r, VARIETY_1H] += _ONE_MORE
+        rows[r, RECENCY] = _FULL
 
 
 @compiled
-def count(rows: Rows, e: int, r: int, before: int, times: int) -> None:
+def count(rows: Rows, r: int, before: int, times: int) -> None:
     """So many alerts more, after `before` in this window."""
-    rows[e, r, ALERTS] += np.float32((math.log1p(before + times) - math.log1p(before)) / LOUD)
+    rows[r, ALERTS] += np.float32((math.log1p(before + times) - math.log1p(before)) / LOUD)
 
 
 @compiled
-def fade(rows: Rows, e: int, first: int, last: int) -> None:
+def fade(rows: Rows, first: int, last: int) -> None:
     """One minute passes for rows `first` to `last - 1`."""
     for r in range(first, last):
         for column in range(_FADING):
-            rows[e, r, EVIDENCE + column] *= FACTORS[column]
+            rows[r, EVIDENCE + column] *= FACTORS[column]
 
 
 @compiled
-def compare(rows: Rows, e: int, zones: NDArray[np.int32], strongest: Rows, site: int) -> None:
+def compare(rows: Rows, zones: NDArray[np.int32], strongest: Rows, site: int) -> None:
     """Writes each present row's strongest other: in its zone (assets), and anywhere.
 
-    `zones`: int32 [environments, assets], numbers below `site`; the assets are the first rows.
-    `strongest`: float32 [environments, site + 1, 2], of each zone and of the site (last) the best
+    `zones`: int32 [assets], numbers below `site`; the assets are the first rows.
+    `strongest`: float32 [site + 1, 2], of each zone and of the site (last) the best
     and the second best total; written here, too.
     """
     for group in range(site + 1):
-        strongest[e, group, 0] = 0.0
-        strongest[e, group, 1] = 0.0
-    assets = zones.shape[1]
-    for r in range(rows.shape[1]):
-        total = rows[e, r, TOTAL]
+        strongest[group, 0] = 0.0
+        strongest[group, 1] = 0.0
+    assets = zones.shape[0]
+    for r in range(rows.shape[0]):
+        total = rows[r, TOTAL]
         if total > 0.0:
-            _rank(strongest, e, site, total)
+            _rank(strongest, site, total)
             if r < assets:
-                _rank(strongest, e, zones[e, r], total)
-    for r in range(rows.shape[1]):
-        if not is_present(rows, e, r):
+                _rank(strongest, zones[r], total)
+    for r in range(rows.shape[0]):
+        if not is_present(rows, r):
             continue
-        total = rows[e, r, TOTAL]
-        rows[e, r, SITE_MAX] = _other(strongest, e, site, total)
+        total = rows[r, TOTAL]
+        rows[r, SITE_MAX] = _other(strongest, site, total)
         if r < assets:
-            rows[e, r, ZONE_MAX] = _other(strongest, e, zones[e, r], total)
+            rows[r, ZONE_MAX] = _other(strongest, zones[r], total)
 
 
 @compiled
-def is_present(rows: Rows, e: int, r: int) -> bool:
+def is_present(rows: Rows, r: int) -> bool:
     """Whether the row is an entity's; others are zero."""
-    return bool(rows[e, r, KIND] + rows[e, r, KIND + 1] + rows[e, r, KIND + 2] > 0.0)
+    return bool(rows[r, KIND] + rows[r, KIND + 1] + rows[r, KIND + 2] > 0.0)
 
 
 @compiled
-def _rank(strongest: Rows, e: int, group: int, total: float) -> None:
-    best = strongest[e, group, 0]
+def _rank(strongest: Rows, group: int, total: float) -> None:
+    best = strongest[group, 0]
     if total > best:
-        strongest[e, group, 1] = best
-        strongest[e, group, 0] = total
-    elif total > strongest[e, group, 1]:
-        strongest[e, group, 1] = total
+        strongest[group, 1] = best
+        strongest[group, 0] = total
+    elif total > strongest[group, 1]:
+        strongest[group, 1] = total
 
 
 @compiled
-def _other(strongest: Rows, e: int, group: int, total: float) -> float:
+def _other(strongest: Rows, group: int, total: float) -> float:
     """The best but for one row with this total; of equals each has the other."""
-    best = strongest[e, group, 0]
-    other: float = strongest[e, group, 1] if total == best else best
+    best = strongest[group, 0]
+    other: float = strongest[group, 1] if total == best else best
     return other

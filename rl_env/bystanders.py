@@ -9,32 +9,21 @@ from rl_env import dice, rules
 from rl_env.intruders import new_address
 from rl_env.parameters import PLACES as AT
 from rl_env.sensors import report
-from rl_env.site import EXPOSED, HOSTS
+from rl_env.site import EXPOSED
 from rl_env.techniques import PROBE, SCAN, perform
 from rl_env.world import (
     ACTORS,
     GONE,
     INTRUDER,
-    MINUTE,
     NEXT,
     NOISE,
     OUTSIDE,
     PHASE,
     ROUNDS,
-    SCAN_AT,
-    SCAN_GAP,
     SCANNED,
-    SITE,
-    STORY,
     TARGET,
     TICKS,
-    UPKEEP_ACTIVITY,
-    UPKEEP_AT,
-    UPKEEP_GAP,
-    UPKEEP_HOST,
-    UPKEEP_PARTS,
-    UPKEEP_SHARE,
-    World,
+    State,
     happens,
     spread,
     throw,
@@ -46,93 +35,91 @@ __all__ = ["draw_bystanders", "maintain", "scan"]
 
 
 @compiled
-def draw_bystanders(w: World, e: int) -> None:
+def draw_bystanders(s: State) -> None:
     """How often they come."""
     place = AT.attackers_scanners_low
-    if w.state[e, STORY] == SCANNED:
+    if s.story == SCANNED:
         place = AT.attackers_scanners_when_scanned_low
-    w.state[e, SCAN_GAP] = int(60.0 * TICKS / spread(w, e, place))
-    w.state[e, SCAN_AT] = _in_minutes(w, e, int(w.state[e, SCAN_GAP]))
-    w.state[e, UPKEEP_AT] = _in_minutes(w, e, int(w.state[e, UPKEEP_GAP]))
-    w.state[e, UPKEEP_PARTS] = 0
+    s.scan_gap = int(60.0 * TICKS / spread(s, place))
+    s.scan_at = _in_minutes(s, int(s.scan_gap))
+    s.upkeep_at = _in_minutes(s, int(s.upkeep_gap))
+    s.upkeep_parts = 0
     for a in range(INTRUDER + 1, ACTORS):
-        w.actor[e, a, PHASE] = GONE
+        s.actor[a, PHASE] = GONE
 
 
 @compiled
-def _in_minutes(w: World, e: int, mean: int) -> int:
-    return int(w.state[e, MINUTE]) + 1 + dice.gap(w.keys, w.counts, e, mean) // TICKS
+def _in_minutes(s: State, mean: int) -> int:
+    return int(s.minute) + 1 + dice.gap(s, mean) // TICKS
 
 
 @compiled
-def maintain(w: World, e: int) -> None:
+def maintain(s: State) -> None:
     """Administrators: bursts of rare events on one machine, over minutes."""
-    state = w.state[e]
-    if state[MINUTE] < state[UPKEEP_AT]:
+    if s.minute < s.upkeep_at:
         return
-    if state[UPKEEP_PARTS] == 0:
-        state[UPKEEP_HOST] = throw(w, e, int(w.sites.size[state[SITE], HOSTS]))
-        state[UPKEEP_ACTIVITY] = rules.LOGINS if happens(w, e, 0.25) else rules.UPKEEP
-        parts = whole(w, e, AT.sensors_upkeep_parts_low)
-        state[UPKEEP_PARTS] = parts
-        state[UPKEEP_SHARE] = int(256.0 * uniform(w, e, 0.4, 1.3) / parts)
-    share = state[UPKEEP_SHARE] / 256.0
-    report(w, e, int(state[UPKEEP_ACTIVITY]), int(state[UPKEEP_HOST]), 0, -1, 0, share)
-    state[UPKEEP_PARTS] -= 1
-    if state[UPKEEP_PARTS] > 0:
-        state[UPKEEP_AT] = state[MINUTE] + 1 + throw(w, e, 5)
+    if s.upkeep_parts == 0:
+        s.upkeep_host = throw(s, int(s.hosts))
+        s.upkeep_activity = rules.LOGINS if happens(s, 0.25) else rules.UPKEEP
+        parts = whole(s, AT.sensors_upkeep_parts_low)
+        s.upkeep_parts = parts
+        s.upkeep_share = int(256.0 * uniform(s, 0.4, 1.3) / parts)
+    share = s.upkeep_share / 256.0
+    report(s, int(s.upkeep_activity), int(s.upkeep_host), 0, -1, 0, share)
+    s.upkeep_parts -= 1
+    if s.upkeep_parts > 0:
+        s.upkeep_at = s.minute + 1 + throw(s, 5)
     else:
-        state[UPKEEP_AT] = _in_minutes(w, e, int(state[UPKEEP_GAP]))
+        s.upkeep_at = _in_minutes(s, int(s.upkeep_gap))
 
 
 @compiled
-def scan(w: World, e: int) -> None:
+def scan(s: State) -> None:
     """Scanners come, sweep once or a few times, probe a little, and go."""
-    now = int(w.state[e, MINUTE])
-    if now >= w.state[e, SCAN_AT]:
-        w.state[e, SCAN_AT] = _in_minutes(w, e, int(w.state[e, SCAN_GAP]))
-        _arrive(w, e, now)
+    now = int(s.minute)
+    if now >= s.scan_at:
+        s.scan_at = _in_minutes(s, int(s.scan_gap))
+        _arrive(s, now)
     for a in range(INTRUDER + 1, ACTORS):
-        if w.actor[e, a, PHASE] != GONE and now >= w.actor[e, a, NEXT]:
-            _look(w, e, a, now)
+        if s.actor[a, PHASE] != GONE and now >= s.actor[a, NEXT]:
+            _look(s, a, now)
 
 
 @compiled
-def _arrive(w: World, e: int, now: int) -> None:
+def _arrive(s: State, now: int) -> None:
     for a in range(INTRUDER + 1, ACTORS):
-        actor = w.actor[e, a]
+        actor = s.actor[a]
         if actor[PHASE] == GONE:
             actor[PHASE] = OUTSIDE
             actor[NEXT] = now
             actor[TARGET] = -1
-            actor[ROUNDS] = 100 * (1 + throw(w, e, 3)) + throw(w, e, 3)  # sweeps, then probes
-            w.temper[e, a, NOISE] = uniform(w, e, 0.5, 1.0)
-            w.address[e, a] = new_address(w, e)
+            actor[ROUNDS] = 100 * (1 + throw(s, 3)) + throw(s, 3)  # sweeps, then probes
+            s.temper[a, NOISE] = uniform(s, 0.5, 1.0)
+            s.address[a] = new_address(s)
             return
 
 
 @compiled
-def _look(w: World, e: int, a: int, now: int) -> None:
-    actor = w.actor[e, a]
+def _look(s: State, a: int, now: int) -> None:
+    actor = s.actor[a]
     if actor[ROUNDS] >= 100:
         actor[ROUNDS] -= 100
-        perform(w, e, a, SCAN, -1)
-        w.temper[e, a, NOISE] *= 0.4
+        perform(s, a, SCAN, -1)
+        s.temper[a, NOISE] *= 0.4
     elif actor[ROUNDS] > 0:
         actor[ROUNDS] -= 1
-        w.temper[e, a, NOISE] = uniform(w, e, 0.05, 0.25)
-        perform(w, e, a, PROBE, _exposed(w, e))
+        s.temper[a, NOISE] = uniform(s, 0.05, 0.25)
+        perform(s, a, PROBE, _exposed(s))
     if actor[ROUNDS] == 0:
         actor[PHASE] = GONE
-    actor[NEXT] = now + 1 + throw(w, e, 8)
+    actor[NEXT] = now + 1 + throw(s, 8)
 
 
 @compiled
-def _exposed(w: World, e: int) -> int:
-    site = w.state[e, SITE]
-    hosts = int(w.sites.size[site, HOSTS])
-    start = throw(w, e, hosts)
+def _exposed(s: State) -> int:
+    hosts = int(s.hosts)
+    start = throw(s, hosts)
     for k in range(hosts):
-        if w.sites.host[site, (start + k) % hosts, EXPOSED] > 0:
+        if s.site_host[(start + k) % hosts, EXPOSED] > 0:
             return (start + k) % hosts
     return -1

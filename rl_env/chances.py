@@ -10,18 +10,12 @@ from rl_env.world import (
     BUDGET,
     CELLS,
     DELAY,
-    LAG,
     LEASABLE,
-    LEASE_BUDGET,
-    LEASE_LEFT,
-    LEASE_TTL,
-    LEASE_UNTIL,
-    LEASE_WORST,
     MAX_TTL,
     MOST,
     QUORUM,
     TTL,
-    World,
+    State,
     between,
     happens,
     spread,
@@ -33,47 +27,48 @@ __all__ = ["draw_guardrails"]
 
 
 @compiled
-def draw_guardrails(w: World, e: int) -> None:
+def draw_guardrails(s: State) -> None:
     """The table, the lease, what the agent asks for, and how long enforcement takes."""
-    wanted = _choice(w, e, AT.guardrails_time_to_live)
+    wanted = _choice(s, AT.guardrails_time_to_live)
     for c in range(CELLS):
-        _draw_cell(w, e, c, wanted)
-    w.lease[e] = 0
-    if happens(w, e, w.dials[AT.guardrails_lease_chance]):
-        _draw_lease(w, e)
-    w.state[e, LAG] = whole(w, e, AT.guardrails_enforcement_lag_low)
+        _draw_cell(s, c, wanted)
+    s.lease_until = 0
+    s.lease_budget[:] = 0
+    s.lease_left[:] = 0
+    if happens(s, s.dials[AT.guardrails_lease_chance]):
+        _draw_lease(s)
+    s.lag = whole(s, AT.guardrails_enforcement_lag_low)
 
 
 @compiled
-def _draw_cell(w: World, e: int, c: int, wanted: int) -> None:
-    cell, criticality = w.cell[e, c], c % 4
+def _draw_cell(s: State, c: int, wanted: int) -> None:
+    cell, criticality = s.cell[c], c % 4
     cell[:] = 0
-    cell[MAX_TTL] = _choice(w, e, AT.guardrails_max_ttl)
+    cell[MAX_TTL] = _choice(s, AT.guardrails_max_ttl)
     cell[TTL] = min(wanted, int(cell[MAX_TTL]))
-    cell[ALLOWED] = happens(w, e, w.dials[AT.guardrails_allowed + criticality])
-    cell[LEASABLE] = happens(w, e, w.dials[AT.guardrails_leasable + criticality])
-    cell[QUORUM] = int(w.dials[AT.guardrails_quorum + criticality])
-    if happens(w, e, w.dials[AT.guardrails_quorum_extra]):
+    cell[ALLOWED] = happens(s, s.dials[AT.guardrails_allowed + criticality])
+    cell[LEASABLE] = happens(s, s.dials[AT.guardrails_leasable + criticality])
+    cell[QUORUM] = int(s.dials[AT.guardrails_quorum + criticality])
+    if happens(s, s.dials[AT.guardrails_quorum_extra]):
         cell[QUORUM] += 1
-    if happens(w, e, w.dials[AT.guardrails_delayed + criticality]):
-        cell[DELAY] = whole(w, e, AT.guardrails_delay_low)
-    cell[BUDGET] = whole(w, e, AT.guardrails_budget_low)
-    cell[MOST] = int(spread(w, e, AT.guardrails_live_low))
+    if happens(s, s.dials[AT.guardrails_delayed + criticality]):
+        cell[DELAY] = whole(s, AT.guardrails_delay_low)
+    cell[BUDGET] = whole(s, AT.guardrails_budget_low)
+    cell[MOST] = int(spread(s, AT.guardrails_live_low))
 
 
 @compiled
-def _draw_lease(w: World, e: int) -> None:
-    lease = w.lease[e]
-    lease[LEASE_UNTIL] = 1 + int(between(w, e, AT.guardrails_lease_minutes_low))
-    lease[LEASE_WORST] = whole(w, e, AT.guardrails_lease_worst_low)
-    lease[LEASE_TTL] = _choice(w, e, AT.guardrails_lease_max_ttl)
-    lease[LEASE_BUDGET] = whole(w, e, AT.guardrails_lease_blocks_low)
-    lease[LEASE_BUDGET + 1] = whole(w, e, AT.guardrails_lease_isolations_low)
-    lease[LEASE_BUDGET + 2] = whole(w, e, AT.guardrails_lease_revocations_low)
+def _draw_lease(s: State) -> None:
+    s.lease_until = 1 + int(between(s, AT.guardrails_lease_minutes_low))
+    s.lease_worst = whole(s, AT.guardrails_lease_worst_low)
+    s.lease_ttl = _choice(s, AT.guardrails_lease_max_ttl)
+    s.lease_budget[0] = whole(s, AT.guardrails_lease_blocks_low)
+    s.lease_budget[1] = whole(s, AT.guardrails_lease_isolations_low)
+    s.lease_budget[2] = whole(s, AT.guardrails_lease_revocations_low)
     for kind in range(3):
-        lease[LEASE_LEFT + kind] = lease[LEASE_BUDGET + kind]
+        s.lease_left[kind] = s.lease_budget[kind]
 
 
 @compiled
-def _choice(w: World, e: int, place: int) -> int:
-    return int(w.dials[place + throw(w, e, CHOICES)])
+def _choice(s: State, place: int) -> int:
+    return int(s.dials[place + throw(s, CHOICES)])

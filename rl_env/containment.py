@@ -24,15 +24,12 @@ from rl_env.site import POOL
 from rl_env.truth import deserves
 from rl_env.world import (
     ACT,
-    ACTIVE,
     AGREES,
-    ANSWER,
     ANSWERS,
     APPROVALS_ASKED,
     ASKED,
     BEGAN,
     BLOCKS,
-    BLURRED,
     BUDGET,
     CELL,
     CHAIN_TERM,
@@ -40,17 +37,10 @@ from rl_env.world import (
     DUE,
     EFFORT_TERM,
     ENDS,
-    LAG,
-    LEASE_BUDGET,
-    LEASE_LEFT,
-    LEASE_UNTIL,
     LEVEL,
     LISTED,
     LIVE,
-    MINUTE,
-    MOVED,
     NEVER,
-    NEXT_DUE,
     NONE,
     PROPOSALS,
     QUESTION,
@@ -58,14 +48,10 @@ from rl_env.world import (
     REFUSED_UNTIL,
     RELEASE,
     RELEASES,
-    SHARE,
-    SITE,
-    STALE,
     STARTS,
     TTL,
     USED,
-    WINDOWS,
-    World,
+    State,
     first_credential,
 )
 
@@ -75,185 +61,185 @@ _MANY = 2.0  # logarithms of counts are shown in this unit
 
 
 @compiled
-def act(w: World, e: int, action: int) -> None:
+def act(s: State, action: int) -> None:
     """What the agent chose: 0 nothing, 1 + r the action of an entity, 1 + R + r its release."""
-    w.term[e, EFFORT_TERM] = 0.0
-    w.term[e, CHAIN_TERM] = 0.0
-    if action <= 0 or action >= w.mask.shape[1] or not w.mask[e, action]:
+    s.term[EFFORT_TERM] = 0.0
+    s.term[CHAIN_TERM] = 0.0
+    if action <= 0 or action >= s.mask.shape[0] or not s.mask[action]:
         return
-    rows = w.row.shape[1]
+    rows = s.row.shape[0]
     r = (action - 1) % rows
     if action > rows:
-        _ask(w, e, r, RELEASE, not deserves(w, e, r), int(w.dials[AT.guardrails_release_quorum]))
-        w.metric[e, RELEASES] += 1
+        _ask(s, r, RELEASE, not deserves(s, r), int(s.dials[AT.guardrails_release_quorum]))
+        s.metric[RELEASES] += 1
     else:
-        _propose(w, e, r)
-    _list(w, e, r)
-    w.state[e, NEXT_DUE] = min(w.state[e, NEXT_DUE], _next_of(w, e, r))
-    show(w, e, r)
-    w.state[e, BLURRED] = 1
+        _propose(s, r)
+    _list(s, r)
+    s.next_due = min(s.next_due, _next_of(s, r))
+    show(s, r)
+    s.blurred = 1
 
 
 @compiled
-def _propose(w: World, e: int, r: int) -> None:
-    right = deserves(w, e, r)
-    cell = w.cell[e, w.row[e, r, CELL]]
+def _propose(s: State, r: int) -> None:
+    right = deserves(s, r)
+    cell = s.cell[s.row[r, CELL]]
     cell[USED] += 1
-    w.state[e, STALE] |= 1
-    w.term[e, EFFORT_TERM] -= w.dials[AT.reward_proposal]
-    kind = w.row[e, r, CELL] // 4
-    w.metric[e, PROPOSALS] += 1
-    w.metric[e, BLOCKS + 2 * kind] += 1
+    s.stale |= 1
+    s.term[EFFORT_TERM] -= s.dials[AT.reward_proposal]
+    kind = s.row[r, CELL] // 4
+    s.metric[PROPOSALS] += 1
+    s.metric[BLOCKS + 2 * kind] += 1
     if not right:
-        w.metric[e, BLOCKS + 2 * kind + 1] += 1
-    if is_leased(w, e, r):
-        w.lease[e, LEASE_LEFT + kind] -= 1
-        _pay(w, e, AT.reward_gas_lease_order)
-        _order(w, e, r)
+        s.metric[BLOCKS + 2 * kind + 1] += 1
+    if is_leased(s, r):
+        s.lease_left[kind] -= 1
+        _pay(s, AT.reward_gas_lease_order)
+        _order(s, r)
     else:
-        _ask(w, e, r, ACT, right, approvals_of(w, e, r))
+        _ask(s, r, ACT, right, approvals_of(s, r))
 
 
 @compiled
-def _ask(w: World, e: int, r: int, question: int, right: bool, approvals: int) -> None:
-    w.term[e, EFFORT_TERM] -= w.dials[AT.reward_question] * approvals
-    w.metric[e, QUESTIONS] += 1
-    w.metric[e, APPROVALS_ASKED] += approvals
-    ask(w, e, r, question, right, approvals)
+def _ask(s: State, r: int, question: int, right: bool, approvals: int) -> None:
+    s.term[EFFORT_TERM] -= s.dials[AT.reward_question] * approvals
+    s.metric[QUESTIONS] += 1
+    s.metric[APPROVALS_ASKED] += approvals
+    ask(s, r, question, right, approvals)
 
 
 @compiled
-def _pay(w: World, e: int, place: int) -> None:
-    w.term[e, CHAIN_TERM] -= w.dials[place] * w.dials[AT.reward_gas_price]
+def _pay(s: State, place: int) -> None:
+    s.term[CHAIN_TERM] -= s.dials[place] * s.dials[AT.reward_gas_price]
 
 
 @compiled
-def _list(w: World, e: int, r: int) -> None:
-    if w.row[e, r, LISTED] == 0:
-        w.row[e, r, LISTED] = 1
-        w.active[e, w.state[e, ACTIVE]] = r
-        w.state[e, ACTIVE] += 1
+def _list(s: State, r: int) -> None:
+    if s.row[r, LISTED] == 0:
+        s.row[r, LISTED] = 1
+        s.active[s.active_count] = r
+        s.active_count += 1
 
 
 # ---------------------------------------------------------------- time
 
 
 @compiled
-def carry_on(w: World, e: int) -> None:
+def carry_on(s: State) -> None:
     """Orders end, answers come, what is approved is executed."""
-    now = w.state[e, MINUTE]
-    if now < w.state[e, NEXT_DUE]:
+    now = s.minute
+    if now < s.next_due:
         return
     kept, due = 0, NEVER
-    for k in range(w.state[e, ACTIVE]):
-        r = int(w.active[e, k])
-        _carry_on(w, e, r, int(now))
-        show(w, e, r)
-        following = _next_of(w, e, r)
+    for k in range(s.active_count):
+        r = int(s.active[k])
+        _carry_on(s, r, int(now))
+        show(s, r)
+        following = _next_of(s, r)
         if following < NEVER:
             due = min(due, following)
-            w.active[e, kept] = r
+            s.active[kept] = r
             kept += 1
         else:
-            w.row[e, r, LISTED] = 0
-    w.state[e, ACTIVE] = kept
-    w.state[e, NEXT_DUE] = due
-    w.state[e, BLURRED] = 1
+            s.row[r, LISTED] = 0
+    s.active_count = kept
+    s.next_due = due
+    s.blurred = 1
 
 
 @compiled
-def _carry_on(w: World, e: int, r: int, now: int) -> None:
-    row = w.row[e, r]
+def _carry_on(s: State, r: int, now: int) -> None:
+    row = s.row[r]
     if 0 < row[ENDS] <= now:
-        _end(w, e, r, True)
+        _end(s, r, True)
     if row[STARTS] == now and row[ENDS] > now:
-        w.state[e, MOVED] = 1
+        s.moved = 1
     if row[QUESTION] != NONE and row[DUE] == NEVER and row[ANSWERS] <= now:
-        _answer(w, e, r, now)
+        _answer(s, r, now)
     if row[QUESTION] != NONE and row[DUE] <= now:
-        _execute(w, e, r, now)
+        _execute(s, r, now)
     if row[REFUSED_UNTIL] <= now:
         row[REFUSED_UNTIL] = 0
 
 
 @compiled
-def _answer(w: World, e: int, r: int, now: int) -> None:
-    row = w.row[e, r]
-    remember(w, e, float(now - row[ASKED]), row[AGREES] > 0)
+def _answer(s: State, r: int, now: int) -> None:
+    row = s.row[r]
+    remember(s, float(now - row[ASKED]), row[AGREES] > 0)
     if row[AGREES] == 0:
-        _refuse(w, e, r, now)
+        _refuse(s, r, now)
     else:
-        row[DUE] = now + (delay_of(w, e, r) if row[QUESTION] == ACT else 0)
+        row[DUE] = now + (delay_of(s, r) if row[QUESTION] == ACT else 0)
 
 
 @compiled
-def _refuse(w: World, e: int, r: int, now: int) -> None:
-    w.row[e, r, QUESTION] = NONE
-    w.row[e, r, REFUSED_UNTIL] = now + int(w.dials[AT.operators_refused_minutes])
+def _refuse(s: State, r: int, now: int) -> None:
+    s.row[r, QUESTION] = NONE
+    s.row[r, REFUSED_UNTIL] = now + int(s.dials[AT.operators_refused_minutes])
 
 
 @compiled
-def _execute(w: World, e: int, r: int, now: int) -> None:
+def _execute(s: State, r: int, now: int) -> None:
     """As anyone may, once it is approved; the guardrails are asked again."""
-    row = w.row[e, r]
+    row = s.row[r]
     if row[QUESTION] == RELEASE:
         row[QUESTION] = NONE
         if row[ENDS] > now:
-            _end(w, e, r, False)
-    elif now >= row[ASKED] + int(w.dials[AT.operators_max_pending]):
-        _refuse(w, e, r, now)
-    elif takes(w, e, r):
+            _end(s, r, False)
+    elif now >= row[ASKED] + int(s.dials[AT.operators_max_pending]):
+        _refuse(s, r, now)
+    elif takes(s, r):
         renewal = row[ENDS] > now
-        _pay(w, e, AT.reward_gas_renewal if renewal else AT.reward_gas_order)
+        _pay(s, AT.reward_gas_renewal if renewal else AT.reward_gas_order)
         row[QUESTION] = NONE
-        _order(w, e, r)
+        _order(s, r)
     else:
         row[DUE] = now + 1
 
 
 @compiled
-def _order(w: World, e: int, r: int) -> None:
+def _order(s: State, r: int) -> None:
     """Holds from the next enforcement on; never ends before the one it follows."""
-    row, now = w.row[e, r], int(w.state[e, MINUTE])
-    _pay(w, e, AT.reward_gas_receipt)
+    row, now = s.row[r], int(s.minute)
+    _pay(s, AT.reward_gas_receipt)
     if row[ENDS] <= now:
-        row[STARTS] = now + int(w.state[e, LAG])
-        _tally(w, e, r, 1)
+        row[STARTS] = now + int(s.lag)
+        _tally(s, r, 1)
     row[BEGAN] = now
-    row[ENDS] = max(int(row[ENDS]), now + int(w.cell[e, row[CELL], TTL]))
-    w.state[e, MOVED] = 1
+    row[ENDS] = max(int(row[ENDS]), now + int(s.cell[row[CELL], TTL]))
+    s.moved = 1
 
 
 @compiled
-def _end(w: World, e: int, r: int, cleans: bool) -> None:
+def _end(s: State, r: int, cleans: bool) -> None:
     """The order ends. People clean a machine before it comes back, unless they release it as
     innocent.
     """
-    row = w.row[e, r]
+    row = s.row[r]
     row[ENDS] = 0
-    _tally(w, e, r, -1)
-    w.state[e, MOVED] = 1
-    if cleans and r < first_credential(w):
-        w.host[e, r, LEVEL] = CLEAN
+    _tally(s, r, -1)
+    s.moved = 1
+    if cleans and r < first_credential(s):
+        s.host[r, LEVEL] = CLEAN
 
 
 @compiled
-def _tally(w: World, e: int, r: int, change: int) -> None:
-    w.cell[e, w.row[e, r, CELL], LIVE] += change
-    if r < first_credential(w):
-        w.isolated[e, w.zone_of[e, r]] += change
-        pool = int(w.sites.host[w.state[e, SITE], r, POOL])
+def _tally(s: State, r: int, change: int) -> None:
+    s.cell[s.row[r, CELL], LIVE] += change
+    if r < first_credential(s):
+        s.isolated[s.zone_of[r]] += change
+        pool = int(s.site_host[r, POOL])
         if pool >= 0:
-            w.pooled[e, pool] += change
-    w.state[e, STALE] |= 1
+            s.pooled[pool] += change
+    s.stale |= 1
 
 
 @compiled
-def _next_of(w: World, e: int, r: int) -> int:
+def _next_of(s: State, r: int) -> int:
     """When something of it is due; NEVER where nothing is under way."""
-    row, now = w.row[e, r], int(w.state[e, MINUTE])
+    row, now = s.row[r], int(s.minute)
     due = NEVER
-    quarters = left(w, e, r)
+    quarters = left(s, r)
     if quarters > 0:
         whole = int(row[ENDS]) - int(row[BEGAN])
         due = int(row[ENDS]) - whole * (quarters - 1) // 4
@@ -267,46 +253,46 @@ def _next_of(w: World, e: int, r: int) -> int:
 
 
 @compiled
-def holds(w: World, e: int, r: int) -> bool:
+def holds(s: State, r: int) -> bool:
     """Whether an order on the entity is enforced."""
-    return w.row[e, r, STARTS] <= w.state[e, MINUTE] < w.row[e, r, ENDS]
+    return s.row[r, STARTS] <= s.minute < s.row[r, ENDS]
 
 
 # ---------------------------------------------------------------- context
 
 
 @compiled
-def blur(w: World, e: int) -> None:
+def blur(s: State) -> None:
     """Writes the context anew, where it changed."""
-    if w.state[e, BLURRED] == 0:
+    if s.blurred == 0:
         return
-    w.state[e, BLURRED] = 0
-    context, lease = w.context[e], w.lease[e]
-    live = lease[LEASE_UNTIL] > w.state[e, MINUTE]
-    context[LEARNED] = math.log1p(float(w.state[e, WINDOWS])) / 6.0
+    s.blurred = 0
+    context = s.context
+    live = s.lease_until > s.minute
+    context[LEARNED] = math.log1p(float(s.windows)) / 6.0
     context[LEASE_LIVE] = live
     for kind in range(3):
-        budget = float(lease[LEASE_BUDGET + kind])
-        left_of_it = max(0.0, float(lease[LEASE_LEFT + kind]))
+        budget = float(s.lease_budget[kind])
+        left_of_it = max(0.0, float(s.lease_left[kind]))
         context[LEASE_LEFT_COLUMN + kind] = left_of_it / budget if live and budget > 0.0 else 0.0
-        context[BUDGET_LEFT + kind] = _budget_left(w, e, kind)
+        context[BUDGET_LEFT + kind] = _budget_left(s, kind)
     pending, standing = 0, 0
-    for k in range(w.state[e, ACTIVE]):
-        row = w.row[e, w.active[e, k]]
+    for k in range(s.active_count):
+        row = s.row[s.active[k]]
         pending += row[QUESTION] != NONE
-        standing += row[ENDS] > w.state[e, MINUTE]
+        standing += row[ENDS] > s.minute
     context[WAITING] = math.log1p(float(pending)) / _MANY
     context[STANDING] = math.log1p(float(standing)) / _MANY
-    context[ANSWER_TIME] = math.log1p(w.mind[e, ANSWER]) / 4.0
-    context[APPROVAL_SHARE] = w.mind[e, SHARE]
+    context[ANSWER_TIME] = math.log1p(s.answer_minutes) / 4.0
+    context[APPROVAL_SHARE] = s.approval_share
 
 
 @compiled
-def _budget_left(w: World, e: int, kind: int) -> float:
+def _budget_left(s: State, kind: int) -> float:
     """Of the cell that has most of its budget left."""
     most = 0.0
     for c in range(4 * kind, 4 * kind + 4):
-        cell = w.cell[e, c]
+        cell = s.cell[c]
         if cell[BUDGET] > 0 and cell[TTL] > 0:
             most = max(most, float(cell[BUDGET] - cell[USED]) / float(cell[BUDGET]))
     return most

@@ -7,8 +7,9 @@ same whenever it is asked for.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
 
 from policies.compiled import compiled
 
@@ -18,9 +19,6 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
 _22, _27, _30, _31, _32 = (np.uint64(bits) for bits in (22, 27, 30, 31, 32))
-
-Words = NDArray[np.uint64]
-Longs = NDArray[np.int64]
 
 
 @compiled
@@ -32,16 +30,16 @@ def mixed(word: np.uint64) -> np.uint64:
 
 
 @compiled
-def draw(keys: Words, counts: Words, e: int) -> np.uint64:
-    """The next 32 random bits of environment `e`."""
-    counts[e] += np.uint64(1)
-    return mixed(keys[e] + counts[e] * _GOLDEN) >> _32
+def draw(s: Any) -> np.uint64:
+    """The next 32 random bits of whatever has a `key` and a `count`."""
+    s.count += np.uint64(1)
+    return mixed(s.key + s.count * _GOLDEN) >> _32
 
 
 @compiled
-def below(keys: Words, counts: Words, e: int, n: int) -> np.int64:
+def below(s: Any, n: int) -> np.int64:
     """A number from 0 to n - 1, n below 2**32; off from even by less than n in 2**32."""
-    return np.int64((draw(keys, counts, e) * np.uint64(n)) >> _32)  # signed, or numba makes floats
+    return np.int64((draw(s) * np.uint64(n)) >> _32)  # signed, or numba makes floats
 
 
 @compiled
@@ -55,12 +53,12 @@ _EXPONENTIAL = np.round(-np.log((np.arange(1024) + 0.5) / 1024) * 65_536).astype
 
 
 @compiled
-def gap(keys: Words, counts: Words, e: int, mean: int) -> int:
+def gap(s: Any, mean: int) -> int:
     """Whole units until the next of events that come by chance, `mean` units apart; at least 1."""
-    return max(1, int(_EXPONENTIAL[np.int64(draw(keys, counts, e) >> _22)] * mean) >> 16)
+    return max(1, int(_EXPONENTIAL[np.int64(draw(s) >> _22)] * mean) >> 16)
 
 
 @compiled
-def fraction(keys: Words, counts: Words, e: int) -> float:
+def fraction(s: Any) -> float:
     """From 0 to 1, 1 not included."""
-    return float(draw(keys, counts, e)) / 4294967296.0
+    return float(draw(s)) / 4294967296.0

@@ -1,21 +1,21 @@
-"""The simulation: `reset` begins an episode of one environment, `step` lives one minute of it.
+"""The simulation: `begin` an episode of one environment, `live` a minute of it; `reset` and `step`
+for batches.
 
-Both are scalar code, compiled where numba is installed and their own reference where it is not.
+All of it is scalar code, compiled where numba is installed and its own reference where it is not.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from policies.actions import Kind
-from policies.columns import CRITICALITY as CRITICALITY_COLUMN
-from policies.columns import KIND
-from policies.columns import PROTECTED as PROTECTED_COLUMN
+import numpy as np
+from numpy.typing import NDArray
+
 from policies.compiled import compiled
 from rl_env.bystanders import draw_bystanders, maintain, scan
 from rl_env.chances import draw_guardrails
 from rl_env.containment import act, blur, carry_on
-from rl_env.dice import fraction
+from rl_env.dice import fraction, hashed
 from rl_env.history import draw_history
 from rl_env.intruders import draw_intruder, intrude
 from rl_env.masking import survey
@@ -25,201 +25,124 @@ from rl_env.rules import draw_rules
 from rl_env.seeing import close_window, fade, sort
 from rl_env.sensors import background, draw_sensors, hear_late
 from rl_env.service import reckon
-from rl_env.site import CREDENTIALS, CRITICALITY, HOSTS, PROTECTED, WORTH
-from rl_env.site import GUARDED as GUARDED_KEY
 from rl_env.world import (
     ATTACKED,
-    BLURRED,
-    CELL,
-    CONTAINED_AFTER,
-    ENTERED_AT,
-    EPOCH,
     GONE,
-    GUARDED,
     INTRUDER,
-    MINUTE,
-    MOVED,
-    NEVER,
     NEXT,
-    NEXT_DUE,
-    OVER,
     PHASE,
-    SITE,
-    STALE,
-    STORY,
-    TARGET,
-    TOLD,
-    WORK_FROM,
-    WORK_UNTIL,
-    World,
+    State,
     between,
-    first_credential,
     throw,
 )
 
-__all__ = ["reset", "reset_all", "step", "step_all"]
+__all__ = ["begin", "live", "reset", "step"]
 
-ISOLATE, REVOKE = int(Kind.ISOLATE), int(Kind.REVOKE)
+Batch = Any  # a record array of states
+Flags = NDArray[np.bool_]
+Words = NDArray[np.uint64]
+Longs = NDArray[np.int64]
+
 _MONDAY = 1_767_571_200  # 2026-01-05 00:00 UTC
 _WINDOW = 10  # minutes
 
 
 @compiled
-def reset(w: World, e: int, key: np.uint64, story: int) -> None:
-    """Begins the episode that belongs to `key`. `story`: QUIET, SCANNED, ATTACKED, or -1: drawn."""
-    _clear(w, e)
-    w.keys[e] = key
-    minutes = int(w.dials[AT.episode_minutes])
-    warm_up = int(w.dials[AT.episode_warm_up])
-    w.state[e, SITE] = throw(w, e, w.sites.size.shape[0])
-    drawn = _story(w, e)
-    w.state[e, STORY] = drawn if story < 0 else story
-    start = between(w, e, AT.episode_start_hour_low)
-    w.state[e, EPOCH] = _MONDAY + 86400 * throw(w, e, 7) + 600 * int(start * 6.0)
-    w.rate[e, WORK_FROM] = between(w, e, AT.users_work_from_low)
-    w.rate[e, WORK_UNTIL] = between(w, e, AT.users_work_until_low)
-    _place_entities(w, e)
-    draw_rules(w, e)
-    draw_sensors(w, e, minutes)
-    draw_history(w, e)
-    draw_bystanders(w, e)
-    draw_intruder(w, e, minutes)
-    if w.state[e, STORY] != ATTACKED:
-        w.actor[e, INTRUDER, PHASE] = GONE
-    w.actor[e, INTRUDER, NEXT] += warm_up
-    draw_guardrails(w, e)
-    draw_operators(w, e)
+def begin(s: State, key: np.uint64, story: int) -> None:
+    """An episode at the site that the state was made of. `story`: QUIET, SCANNED, ATTACKED, or -1:
+    drawn.
+    """
+    s.key = key
+    minutes = int(s.dials[AT.episode_minutes])
+    warm_up = int(s.dials[AT.episode_warm_up])
+    drawn = _story(s)
+    s.story = drawn if story < 0 else story
+    start = between(s, AT.episode_start_hour_low)
+    s.epoch = _MONDAY + 86400 * throw(s, 7) + 600 * int(start * 6.0)
+    s.work_from = between(s, AT.users_work_from_low)
+    s.work_until = between(s, AT.users_work_until_low)
+    draw_rules(s)
+    draw_sensors(s, minutes)
+    draw_history(s)
+    draw_bystanders(s)
+    draw_intruder(s, minutes)
+    if s.story != ATTACKED:
+        s.actor[INTRUDER, PHASE] = GONE
+    s.actor[INTRUDER, NEXT] += warm_up
+    draw_guardrails(s)
+    draw_operators(s)
     for _ in range(warm_up):
-        _live(w, e)
-        _pass(w, e)
-    _look(w, e)
+        _live(s)
+        _pass(s)
+    _look(s)
 
 
 @compiled
-def step(w: World, e: int, action: int) -> int:
-    """Lives the minute that begins with the agent's action; 1 if the intruder reached its goal."""
-    w.state[e, TOLD] = 0
-    act(w, e, action)
-    _live(w, e)
-    reckon(w, e)
-    _pass(w, e)
-    _look(w, e)
-    return int(w.state[e, OVER])
+def live(s: State, action: int) -> None:
+    """Lives the minute that begins with the agent's action."""
+    s.told = 0
+    act(s, action)
+    _live(s)
+    reckon(s)
+    _pass(s)
+    _look(s)
 
 
 @compiled
-def _live(w: World, e: int) -> None:
+def _live(s: State) -> None:
     """What happens within the minute, and what is heard of it."""
-    maintain(w, e)
-    scan(w, e)
-    intrude(w, e)
-    background(w, e)
-    hear_late(w, e)
+    maintain(s)
+    scan(s)
+    intrude(s)
+    background(s)
+    hear_late(s)
 
 
 @compiled
-def _pass(w: World, e: int) -> None:
+def _pass(s: State) -> None:
     """The minute ends."""
-    w.state[e, MINUTE] += 1
-    fade(w, e)
-    if w.state[e, MINUTE] % _WINDOW == 0:
-        close_window(w, e)
-    carry_on(w, e)
+    s.minute += 1
+    fade(s)
+    if s.minute % _WINDOW == 0:
+        close_window(s)
+    carry_on(s)
 
 
 @compiled
-def _look(w: World, e: int) -> None:
+def _look(s: State) -> None:
     """Brings what the agent sees up to date."""
-    sort(w, e)
-    survey(w, e)
-    blur(w, e)
-
-
-# ---------------------------------------------------------------- a new episode
+    sort(s)
+    survey(s)
+    blur(s)
 
 
 @compiled
-def _clear(w: World, e: int) -> None:
-    """Nothing of the last episode stays."""
-    w.entities[e] = 0.0
-    w.context[e] = 0.0
-    w.mask[e] = False
-    w.mask[e, 0] = True
-    w.term[e] = 0.0
-    w.metric[e] = 0.0
-    w.metric[e, ENTERED_AT] = -1.0
-    w.metric[e, CONTAINED_AFTER] = -1.0
-    w.counts[e] = np.uint64(0)
-    w.state[e] = 0
-    w.state[e, NEXT_DUE] = NEVER
-    w.state[e, STALE] = 2  # all entities
-    w.state[e, BLURRED] = 1
-    w.state[e, MOVED] = 1
-    w.host[e] = 0
-    w.row[e] = 0
-    w.indicator[e] = 0
-    w.reached[e] = np.uint64(0)
-    w.stolen[e] = 0
-    w.present[e] = np.uint64(0)
-    w.spoken[e] = np.uint64(0)
-    w.alerts[e] = 0
-    w.learned[e] = 0
-    w.heard[e] = 0
-    w.isolated[e] = 0
-    w.pooled[e] = 0
-    w.actor[e] = 0
-    w.actor[e, INTRUDER, TARGET] = -1
-    w.address[e] = 0
-    w.move[e] = -1
-    w.rate[e] = 0.0
-
-
-@compiled
-def _story(w: World, e: int) -> int:
-    u = fraction(w.keys, w.counts, e)
+def _story(s: State) -> int:
+    u = fraction(s)
     for story in range(2):
-        u -= w.dials[AT.episode_kinds + story]
+        u -= s.dials[AT.episode_kinds + story]
         if u < 0.0:
             return story
     return ATTACKED
-
-
-@compiled
-def _place_entities(w: World, e: int) -> None:
-    """What does not change about hosts and credentials."""
-    site = w.state[e, SITE]
-    for h in range(w.sites.size[site, HOSTS]):
-        host = w.sites.host[site, h]
-        w.zone_of[e, h] = w.sites.zones[site, h]
-        _place(w, e, h, ISOLATE, int(host[CRITICALITY]), int(host[PROTECTED]))
-    first = first_credential(w)
-    for c in range(w.sites.size[site, CREDENTIALS]):
-        credential = w.sites.credential[site, c]
-        _place(w, e, first + c, REVOKE, int(credential[WORTH]), int(credential[GUARDED_KEY]))
-
-
-@compiled
-def _place(w: World, e: int, r: int, kind: int, criticality: int, guarded: int) -> None:
-    w.row[e, r, CELL] = 4 * kind + criticality
-    w.row[e, r, GUARDED] = guarded
-    w.entities[e, r, KIND + kind] = 1.0
-    w.entities[e, r, CRITICALITY_COLUMN] = np.float32(criticality / 3.0)
-    w.entities[e, r, PROTECTED_COLUMN] = guarded
 
 
 # ---------------------------------------------------------------- batches
 
 
 @compiled
-def reset_all(w: World, which: np.ndarray, keys: np.ndarray, stories: np.ndarray) -> None:
-    """Begins new episodes of those environments whose flag is set."""
+def reset(world: Batch, sites: Batch, which: Flags, keys: Words, stories: Longs) -> None:
+    """New episodes, each of its key alone, in those environments whose flag is set.
+
+    `sites`: states that `rl_env.world.templates` made; `stories` as `begin` has them.
+    """
     for e in range(which.shape[0]):
         if which[e]:
-            reset(w, e, keys[e], stories[e])
+            world[e] = sites[np.int64(hashed(keys[e], 0, 0)) * sites.shape[0] >> 32]
+            begin(world[e], keys[e], stories[e])
 
 
 @compiled
-def step_all(w: World, actions: np.ndarray, over: np.ndarray) -> None:
-    """Steps all environments; `over` is 1 where the intruder reached its goal."""
+def step(world: Batch, actions: Longs) -> None:
+    """Lives a minute in every environment."""
     for e in range(actions.shape[0]):
-        over[e] = step(w, e, actions[e])
+        live(world[e], actions[e])

@@ -10,30 +10,20 @@ import math
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from policies.compiled import compiled
 from policies.evidence import WINDOW
 from rl_env import dice
 from rl_env.parameters import PLACES as AT
 from rl_env.rules import FIRST, IN_ALL, LOGINS, NOISE, SCAN, UPKEEP, activity_of
-from rl_env.site import EXPOSED, HOSTS
+from rl_env.site import EXPOSED
 from rl_env.world import (
     ANYWHERE,
-    HISTORY,
-    NOISE_AT,
-    NOISE_GAP,
-    NOISE_WEIGHT,
     OCTAVES,
-    QUIETEST,
     RULES,
-    SCAN_SEEN,
-    SITE,
     TICKS,
-    UPKEEP_GAP,
-    UPKEEP_SEEN,
-    WINDOWS,
-    YOUTH,
-    World,
+    State,
     between,
     happens,
     of_site,
@@ -48,14 +38,16 @@ _TOP: Final = OCTAVES - 1
 _SLOTS: Final = 12  # kinds of noise that a host has at most
 _FIVE_BITS = np.uint64(31)
 
+Pairs = NDArray[np.int32]
+
 
 @compiled
-def _noise_of(w: World, e: int, host: int) -> tuple[np.uint64, int]:
+def _noise_of(s: State, host: int) -> tuple[np.uint64, int]:
     """Five bits for each kind of noise that a host makes, and how many kinds it makes."""
-    word = dice.mixed(w.keys[e] ^ dice.mixed(np.uint64(2_000_000 + host)))
-    least = int(w.dials[AT.sensors_noise_rules_low])
-    most = int(w.dials[AT.sensors_noise_rules_high])
-    kinds = least + int(of_site(w, e, 3_000, host) * (most - least + 1))
+    word = dice.mixed(s.key ^ dice.mixed(np.uint64(2_000_000 + host)))
+    least = int(s.dials[AT.sensors_noise_rules_low])
+    most = int(s.dials[AT.sensors_noise_rules_high])
+    kinds = least + int(of_site(s, 3_000, host) * (most - least + 1))
     return word, min(kinds, _SLOTS)
 
 
@@ -66,163 +58,164 @@ def _rule_at(word: np.uint64, slot: int) -> int:
 
 
 @compiled
-def _octave(w: World, e: int, activity: int, host: int, rule: int) -> int:
+def _octave(s: State, activity: int, host: int, rule: int) -> int:
     """The rule speaks by itself on the host in one of 2 ** octave windows."""
     if activity == SCAN:
         host = 0  # whoever scans, scans all that is exposed
-    place = QUIETEST + (0 if activity == NOISE else (2 if activity == LOGINS else 4))
-    rarest, commonest = w.rate[e, place], w.rate[e, place + 1]
-    octave = commonest + (rarest - commonest) * of_site(w, e, 2_000 + host, rule)
+    place = (0 if activity == NOISE else (2 if activity == LOGINS else 4))
+    rarest, commonest = s.quietest[place], s.quietest[place + 1]
+    octave = commonest + (rarest - commonest) * of_site(s, 2_000 + host, rule)
     return min(_TOP, max(0, int(octave + 0.5)))
 
 
 @compiled
-def _has_failed_logins(w: World, e: int, host: int) -> bool:
-    return of_site(w, e, 3_001, host) < w.dials[AT.sensors_failed_login_hosts]
+def _has_failed_logins(s: State, host: int) -> bool:
+    return of_site(s, 3_001, host) < s.dials[AT.sensors_failed_login_hosts]
 
 
 @compiled
-def octave_of(w: World, e: int, host: int, rule: int) -> int:
+def octave_of(s: State, host: int, rule: int) -> int:
     """The rule speaks by itself on the host in one of 2 ** octave windows; -1: never."""
     activity = activity_of(rule)
     if activity == NOISE:
-        word, kinds = _noise_of(w, e, host)
+        word, kinds = _noise_of(s, host)
         for slot in range(kinds):
             if _rule_at(word, slot) == rule:
-                return _octave(w, e, activity, host, rule)
+                return _octave(s, activity, host, rule)
     elif activity == LOGINS:
-        if _has_failed_logins(w, e, host):
-            return _octave(w, e, activity, host, rule)
-    elif activity == SCAN and w.sites.host[w.state[e, SITE], host, EXPOSED] > 0:
-        return _octave(w, e, activity, host, rule)
+        if _has_failed_logins(s, host):
+            return _octave(s, activity, host, rule)
+    elif activity == SCAN and s.site_host[host, EXPOSED] > 0:
+        return _octave(s, activity, host, rule)
     return -1
 
 
 @compiled
-def rate_of(w: World, e: int, host: int, rule: int) -> float:
+def rate_of(s: State, host: int, rule: int) -> float:
     """Share of past windows in which the rule spoke on the host."""
-    octave = octave_of(w, e, host, rule)
+    octave = octave_of(s, host, rule)
     rate = 0.0 if octave < 0 else 1.0 / (1 << octave)
     activity = activity_of(rule)
     if activity == UPKEEP:
-        rate += w.rate[e, UPKEEP_SEEN] * of_site(w, e, 4_000 + host, rule)
+        rate += s.upkeep_seen * of_site(s, 4_000 + host, rule)
     elif activity == SCAN and octave >= 0:
-        rate += w.rate[e, SCAN_SEEN]
+        rate += s.scan_seen
     return min(rate, 0.98)
 
 
 @compiled
-def learned_before(w: World, e: int, host: int, rule: int) -> int:
+def learned_before(s: State, host: int, rule: int) -> int:
     """Windows before the episode in which the rule spoke on the host."""
-    rate = rate_of(w, e, host, rule)
+    rate = rate_of(s, host, rule)
     if rate == 0.0:
         return 0
-    unseen = w.dials[AT.sensors_youth_unseen] * w.rate[e, YOUTH]
-    if of_site(w, e, 5_000 + host, rule) < unseen:
+    unseen = s.dials[AT.sensors_youth_unseen] * s.youth
+    if of_site(s, 5_000 + host, rule) < unseen:
         return 0
-    return int(float(w.state[e, HISTORY]) * rate + of_site(w, e, 6_000 + host, rule))
+    return int(float(s.history) * rate + of_site(s, 6_000 + host, rule))
 
 
 @compiled
-def draw_history(w: World, e: int) -> None:
+def draw_history(s: State) -> None:
     """How old the site is, what it knows, and what speaks by itself."""
-    if happens(w, e, w.dials[AT.sensors_young_chance]):
-        windows = int(spread(w, e, AT.sensors_young_history_low))
+    if happens(s, s.dials[AT.sensors_young_chance]):
+        windows = int(spread(s, AT.sensors_young_history_low))
     else:
-        windows = int(spread(w, e, AT.sensors_history_low))
-    w.state[e, HISTORY] = windows
-    w.state[e, WINDOWS] = windows
-    w.rate[e, YOUTH] = math.exp(-windows / w.dials[AT.sensors_youth_windows])
-    hosts = int(w.sites.size[w.state[e, SITE], HOSTS])
-    daily = spread(w, e, AT.sensors_upkeep_low)  # per host
-    seen = between(w, e, AT.sensors_upkeep_seen_low)
-    w.rate[e, UPKEEP_SEEN] = daily / 1440.0 * _MINUTES * 2.0 * seen
-    daily *= 1.0 + w.dials[AT.sensors_youth_upkeep] * w.rate[e, YOUTH]
-    w.state[e, UPKEEP_GAP] = int(TICKS * 1440.0 / (daily * hosts))
-    w.rate[e, SCAN_SEEN] = spread(w, e, AT.sensors_scan_history_low)
-    visited = spread(w, e, AT.sensors_scan_rate_low)
+        windows = int(spread(s, AT.sensors_history_low))
+    s.history = windows
+    s.windows = windows
+    s.youth = math.exp(-windows / s.dials[AT.sensors_youth_windows])
+    hosts = int(s.hosts)
+    daily = spread(s, AT.sensors_upkeep_low)  # per host
+    seen = between(s, AT.sensors_upkeep_seen_low)
+    s.upkeep_seen = daily / 1440.0 * _MINUTES * 2.0 * seen
+    daily *= 1.0 + s.dials[AT.sensors_youth_upkeep] * s.youth
+    s.upkeep_gap = int(TICKS * 1440.0 / (daily * hosts))
+    s.scan_seen = spread(s, AT.sensors_scan_history_low)
+    visited = spread(s, AT.sensors_scan_rate_low)
     for k in range(2):
-        w.rate[e, QUIETEST + k] = -math.log2(w.dials[AT.sensors_noise_rate_low + k])
-        w.rate[e, QUIETEST + 2 + k] = -math.log2(w.dials[AT.sensors_failed_login_rate_low + k])
-    w.rate[e, QUIETEST + 4] = 2.0 - math.log2(visited)
-    w.rate[e, QUIETEST + 5] = -math.log2(visited)
-    _draw_sources(w, e, hosts)
+        s.quietest[k] = -math.log2(s.dials[AT.sensors_noise_rate_low + k])
+        s.quietest[2 + k] = -math.log2(s.dials[AT.sensors_failed_login_rate_low + k])
+    s.quietest[4] = 2.0 - math.log2(visited)
+    s.quietest[5] = -math.log2(visited)
+    _draw_sources(s, hosts)
 
 
 @compiled
-def _draw_sources(w: World, e: int, hosts: int) -> None:
+def _draw_sources(s: State, hosts: int) -> None:
     """What speaks by itself, by octave; and in how many windows each rule was seen anywhere."""
     for octave in range(OCTAVES):
-        w.octave[e, octave] = 0
+        s.octave[octave] = 0
     for rule in range(IN_ALL):
-        w.rule[e, rule, ANYWHERE] = 0
+        s.rule[rule, ANYWHERE] = 0
+    scratch = np.empty((s.source.shape[0], 2), dtype=np.int32)  # source and octave, as found
     found, exposed = 0, 0
     for host in range(hosts):
-        word, kinds = _noise_of(w, e, host)
+        word, kinds = _noise_of(s, host)
         met = np.uint64(0)
         for slot in range(kinds):
             rule = _rule_at(word, slot)
             bit = np.uint64(1) << np.uint64(rule)
             if met & bit == 0:
                 met |= bit
-                found = _add_source(w, e, NOISE, host, rule, found)
-        if _has_failed_logins(w, e, host):
+                found = _add_source(s, scratch, NOISE, host, rule, found)
+        if _has_failed_logins(s, host):
             for rule in range(FIRST[LOGINS], FIRST[LOGINS + 1]):
-                found = _add_source(w, e, LOGINS, host, rule, found)
-        if w.sites.host[w.state[e, SITE], host, EXPOSED] > 0:
+                found = _add_source(s, scratch, LOGINS, host, rule, found)
+        if s.site_host[host, EXPOSED] > 0:
             exposed += 1
             for rule in range(FIRST[SCAN], FIRST[SCAN + 1]):
-                found = _add_source(w, e, SCAN, host, rule, found)
-    _sort_sources(w, e, found)
+                found = _add_source(s, scratch, SCAN, host, rule, found)
+    _sort_sources(s, scratch, found)
     for rule in range(IN_ALL):
-        rate = w.rule[e, rule, ANYWHERE] / (1 << _TOP)
+        rate = s.rule[rule, ANYWHERE] / (1 << _TOP)
         activity = activity_of(rule)
         if activity == UPKEEP:
-            rate = w.rate[e, UPKEEP_SEEN] * 0.5 * hosts
+            rate = s.upkeep_seen * 0.5 * hosts
         elif activity == SCAN:
-            rate += w.rate[e, SCAN_SEEN] * exposed
-        w.rule[e, rule, ANYWHERE] = int(float(w.state[e, HISTORY]) * min(1.0, rate))
+            rate += s.scan_seen * exposed
+        s.rule[rule, ANYWHERE] = int(float(s.history) * min(1.0, rate))
 
 
 @compiled
-def _add_source(w: World, e: int, activity: int, host: int, rule: int, found: int) -> int:
+def _add_source(s: State, scratch: Pairs, activity: int, host: int, rule: int, found: int) -> int:
     """Notes it, as long as there is room. The next place."""
-    if found >= w.source.shape[1]:
+    if found >= s.source.shape[0]:
         return found
-    octave = _octave(w, e, activity, host, rule)
-    w.octave[e, octave] += 1
-    w.rule[e, rule, ANYWHERE] += 1 << (_TOP - octave)
-    w.scratch[found, 0] = host * RULES + rule
-    w.scratch[found, 1] = octave
+    octave = _octave(s, activity, host, rule)
+    s.octave[octave] += 1
+    s.rule[rule, ANYWHERE] += 1 << (_TOP - octave)
+    scratch[found, 0] = host * RULES + rule
+    scratch[found, 1] = octave
     return found + 1
 
 
 @compiled
-def _sort_sources(w: World, e: int, found: int) -> None:
+def _sort_sources(s: State, scratch: Pairs, found: int) -> None:
     """Brings the sources into order; `octave` then tells the end of each."""
     end, weight = 0, 0
     for octave in range(OCTAVES):
-        count = int(w.octave[e, octave])
+        count = int(s.octave[octave])
         weight += count << (_TOP - octave)
-        w.octave[e, octave] = end
+        s.octave[octave] = end
         end += count
     for k in range(found):
-        octave = w.scratch[k, 1]
-        place = w.octave[e, octave]
-        w.source[e, place] = w.scratch[k, 0]
-        w.octave[e, octave] = place + 1
-    w.state[e, NOISE_WEIGHT] = weight
-    w.state[e, NOISE_GAP] = (TICKS * _MINUTES << _TOP) // max(1, weight)
-    w.state[e, NOISE_AT] = dice.gap(w.keys, w.counts, e, w.state[e, NOISE_GAP])
+        octave = scratch[k, 1]
+        place = s.octave[octave]
+        s.source[place] = scratch[k, 0]
+        s.octave[octave] = place + 1
+    s.noise_weight = weight
+    s.noise_gap = (TICKS * _MINUTES << _TOP) // max(1, weight)
+    s.noise_at = dice.gap(s, s.noise_gap)
 
 
 @compiled
-def pick_source(w: World, e: int) -> int:
+def pick_source(s: State) -> int:
     """One of the sources, the frequent ones more often."""
-    weight = throw(w, e, int(w.state[e, NOISE_WEIGHT]))
+    weight = throw(s, int(s.noise_weight))
     start = 0
     for octave in range(OCTAVES):
-        end = int(w.octave[e, octave])
+        end = int(s.octave[octave])
         each = 1 << (_TOP - octave)
         if weight < (end - start) * each:
             return start + weight // each

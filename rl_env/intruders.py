@@ -13,14 +13,11 @@ from rl_env.parameters import PROFILES
 from rl_env.seeing import HOSTILE_BIT
 from rl_env.sensors import report
 from rl_env.site import (
-    CREDENTIALS,
     EXPOSED,
     HOST,
-    HOSTS,
     JEWEL,
     OWNER,
     ROLE,
-    USERS,
     WORKSTATION,
 )
 from rl_env.techniques import (
@@ -47,16 +44,12 @@ from rl_env.world import (
     CLEAN,
     DWELL,
     EXPLOITS,
-    FOOTHOLD,
     GIVES_UP,
     GOAL,
     GONE,
     HOPS,
-    INSIDE,
     INTRUDER,
     LEVEL,
-    MINUTE,
-    MOVED,
     MOVES,
     MOVES_AT,
     NEVER,
@@ -73,13 +66,12 @@ from rl_env.world import (
     ROBBED,
     ROOT,
     ROUNDS,
-    SITE,
     STEALS,
     STRIKES,
     TARGET,
     TICKS,
     WAY,
-    World,
+    State,
     between,
     happens,
     spread,
@@ -103,68 +95,67 @@ _LOOKS: Final = 30  # hosts it looks at to find one of a kind
 
 
 @compiled
-def draw_intruder(w: World, e: int, minutes: int) -> None:
+def draw_intruder(s: State, minutes: int) -> None:
     """Who comes, when, and what for."""
-    actor, temper = w.actor[e, INTRUDER], w.temper[e, INTRUDER]
-    profile = _profile(w, e)
+    actor, temper = s.actor[INTRUDER], s.temper[INTRUDER]
+    profile = _profile(s)
     actor[PROFILE] = profile
     actor[PHASE] = OUTSIDE
-    actor[NEXT] = 1 + int(minutes * between(w, e, AT.attackers_first_move_low))
+    actor[NEXT] = 1 + int(minutes * between(s, AT.attackers_first_move_low))
     actor[BASE] = actor[TARGET] = -1
-    temper[PACE] = spread(w, e, AT.attackers_pace_low) * _PACES[profile]
-    temper[NOISE] = spread(w, e, AT.attackers_noise_low) * _NOISES[profile]
-    temper[EXPLOITS] = between(w, e, AT.attackers_exploit_chance_low)
-    temper[PHISHES] = between(w, e, AT.attackers_phishing_chance_low)
-    temper[STEALS] = between(w, e, AT.attackers_key_theft_chance_low) * _KEYS[profile]
-    temper[MOVES] = between(w, e, AT.attackers_address_change_chance_low)
-    temper[RETURNS] = between(w, e, AT.attackers_return_chance_low)
-    temper[BEACONS] = between(w, e, AT.attackers_beacon_chance_low)
-    temper[PATIENCE] = spread(w, e, AT.attackers_patience_low)
-    temper[DWELL] = spread(w, e, AT.attackers_dwell_low)
-    actor[HOPS] = int(whole(w, e, AT.attackers_hops_low) * _HOPS[profile] + 0.5)
+    temper[PACE] = spread(s, AT.attackers_pace_low) * _PACES[profile]
+    temper[NOISE] = spread(s, AT.attackers_noise_low) * _NOISES[profile]
+    temper[EXPLOITS] = between(s, AT.attackers_exploit_chance_low)
+    temper[PHISHES] = between(s, AT.attackers_phishing_chance_low)
+    temper[STEALS] = between(s, AT.attackers_key_theft_chance_low) * _KEYS[profile]
+    temper[MOVES] = between(s, AT.attackers_address_change_chance_low)
+    temper[RETURNS] = between(s, AT.attackers_return_chance_low)
+    temper[BEACONS] = between(s, AT.attackers_beacon_chance_low)
+    temper[PATIENCE] = spread(s, AT.attackers_patience_low)
+    temper[DWELL] = spread(s, AT.attackers_dwell_low)
+    actor[HOPS] = int(whole(s, AT.attackers_hops_low) * _HOPS[profile] + 0.5)
     if profile == RANSOMWARE:
-        actor[STRIKES] = whole(w, e, AT.attackers_destruction_minutes_low)
+        actor[STRIKES] = whole(s, AT.attackers_destruction_minutes_low)
     else:
-        actor[STRIKES] = whole(w, e, AT.attackers_theft_minutes_low)
-    actor[GOAL] = _some_jewel(w, e)
-    _prepare(w, e)
+        actor[STRIKES] = whole(s, AT.attackers_theft_minutes_low)
+    actor[GOAL] = _some_jewel(s)
+    _prepare(s)
 
 
 @compiled
-def _profile(w: World, e: int) -> int:
-    u = dice.fraction(w.keys, w.counts, e)
+def _profile(s: State) -> int:
+    u = dice.fraction(s)
     for profile in range(len(_PACES)):
-        u -= w.dials[AT.attackers_profiles + profile]
+        u -= s.dials[AT.attackers_profiles + profile]
         if u < 0.0:
             return profile
     return DIRECT
 
 
 @compiled
-def _some_jewel(w: World, e: int) -> int:
-    site = w.state[e, SITE]
-    hosts = int(w.sites.size[site, HOSTS])
-    start = throw(w, e, hosts)
+def _some_jewel(s: State) -> int:
+    hosts = int(s.hosts)
+    start = throw(s, hosts)
     for k in range(hosts):
         host = (start + k) % hosts
-        if w.sites.host[site, host, JEWEL] > 0:
+        if s.site_host[host, JEWEL] > 0:
             return host
     return start
 
 
 @compiled
-def _prepare(w: World, e: int) -> None:
+def _prepare(s: State) -> None:
     """The way in, from an address of its own."""
-    actor = w.actor[e, INTRUDER]
+    actor = s.actor[INTRUDER]
     profile = actor[PROFILE]
-    actor[WAY] = BY_PHISHING if happens(w, e, _MAILS[profile]) else BY_EXPLOIT
+    actor[WAY] = BY_PHISHING if happens(s, _MAILS[profile]) else BY_EXPLOIT
     if profile == INSIDER:
         actor[WAY] = FROM_WITHIN
-        w.address[e, INTRUDER] = 0
+        s.address[INTRUDER] = 0
     else:
-        w.address[e, INTRUDER] = new_address(w, e)
-    actor[ROUNDS] = 1 + throw(w, e, 3)
-    if not happens(w, e, _SCANS[profile]):
+        s.address[INTRUDER] = new_address(s)
+    actor[ROUNDS] = 1 + throw(s, 3)
+    if not happens(s, _SCANS[profile]):
         actor[ROUNDS] += 10  # tens: the sweep is left out
     actor[PHASE] = OUTSIDE
     actor[BASE] = actor[TARGET] = -1
@@ -172,14 +163,13 @@ def _prepare(w: World, e: int) -> None:
 
 
 @compiled
-def new_address(w: World, e: int) -> int:
+def new_address(s: State) -> int:
     """An IPv4 address of the networks set aside for documentation (RFC 5737), nobody's yet."""
-    block = throw(w, e, 3)
+    block = throw(s, 3)
     network = 0xC0000200 if block == 0 else (0xC6336400 if block == 1 else 0xCB007100)
-    address = network + 1 + throw(w, e, 254)
-    site = w.state[e, SITE]
-    for k in range(w.sites.partner.shape[1]):
-        if w.sites.partner[site, k] == address:
+    address = network + 1 + throw(s, 254)
+    for k in range(s.site_partner.shape[0]):
+        if s.site_partner[k] == address:
             address = network + 1 + (address - network) % 254
     return address
 
@@ -188,107 +178,106 @@ def new_address(w: World, e: int) -> int:
 
 
 @compiled
-def intrude(w: World, e: int) -> None:
+def intrude(s: State) -> None:
     """The intruder's minute: a move it was told, or its own when the time has come."""
-    actor = w.actor[e, INTRUDER]
+    actor = s.actor[INTRUDER]
     if actor[PHASE] == GONE:
         return
-    if w.move[e, 0] >= 0:
-        perform(w, e, INTRUDER, int(w.move[e, 0]), int(w.move[e, 1]))
+    if s.move_technique >= 0:
+        perform(s, INTRUDER, int(s.move_technique), int(s.move_target))
         return
-    if w.state[e, MINUTE] < actor[NEXT]:
+    if s.minute < actor[NEXT]:
         return
     if actor[PHASE] == OUTSIDE:
-        _approach(w, e)
+        _approach(s)
     else:
-        _work(w, e)
+        _work(s)
     if actor[PHASE] != GONE:
-        usual = 2.0 if actor[PHASE] == OUTSIDE else w.temper[e, INTRUDER, DWELL]
-        mean = max(1, int(usual * w.temper[e, INTRUDER, PACE] * TICKS))
-        wait = dice.gap(w.keys, w.counts, e, mean) // TICKS
-        actor[NEXT] = max(int(actor[NEXT]), int(w.state[e, MINUTE]) + 1 + wait)
+        usual = 2.0 if actor[PHASE] == OUTSIDE else s.temper[INTRUDER, DWELL]
+        mean = max(1, int(usual * s.temper[INTRUDER, PACE] * TICKS))
+        wait = dice.gap(s, mean) // TICKS
+        actor[NEXT] = max(int(actor[NEXT]), int(s.minute) + 1 + wait)
 
 
 @compiled
-def _approach(w: World, e: int) -> None:
+def _approach(s: State) -> None:
     """From outside towards a foothold."""
-    actor = w.actor[e, INTRUDER]
-    if not _has_channel(w, e):
+    actor = s.actor[INTRUDER]
+    if not _has_channel(s):
         return
     if actor[WAY] == FROM_WITHIN:
-        _begin_within(w, e)
+        _begin_within(s)
     elif actor[WAY] == BY_PHISHING:
-        perform(w, e, INTRUDER, PHISH, _some_host(w, e, False))
+        perform(s, INTRUDER, PHISH, _some_host(s, False))
     elif actor[ROUNDS] < 10:
-        perform(w, e, INTRUDER, SCAN, -1)
+        perform(s, INTRUDER, SCAN, -1)
         actor[ROUNDS] += 10
     else:
-        if actor[TARGET] < 0 or not is_free(w, e, int(actor[TARGET])):
-            actor[TARGET] = _some_host(w, e, True)
+        if actor[TARGET] < 0 or not is_free(s, int(actor[TARGET])):
+            actor[TARGET] = _some_host(s, True)
         technique = PROBE if actor[ROUNDS] > 10 else EXPLOIT
         actor[ROUNDS] -= technique == PROBE
-        perform(w, e, INTRUDER, technique, int(actor[TARGET]))
+        perform(s, INTRUDER, technique, int(actor[TARGET]))
 
 
 @compiled
-def _some_host(w: World, e: int, exposed: bool) -> int:
+def _some_host(s: State, exposed: bool) -> int:
     """An exposed host, or a workstation; -1 where none was found."""
-    site = w.state[e, SITE]
-    hosts = int(w.sites.size[site, HOSTS])
-    start = throw(w, e, hosts)
+    hosts = int(s.hosts)
+    start = throw(s, hosts)
     for k in range(hosts):
         host = (start + k) % hosts
         if exposed:
-            if w.sites.host[site, host, EXPOSED] > 0:
+            if s.site_host[host, EXPOSED] > 0:
                 return host
-        elif w.sites.host[site, host, ROLE] == WORKSTATION:
+        elif s.site_host[host, ROLE] == WORKSTATION:
             return host
     return -1
 
 
 @compiled
-def _begin_within(w: World, e: int) -> None:
+def _begin_within(s: State) -> None:
     """An insider starts at the own desk, with the own keys."""
-    site, actor = w.state[e, SITE], w.actor[e, INTRUDER]
-    users = int(w.sites.size[site, USERS])
+    actor = s.actor[INTRUDER]
+    users = int(s.users)
     if users == 0:
         actor[WAY] = BY_EXPLOIT
         return
-    user = throw(w, e, users)
-    for c in range(w.sites.size[site, CREDENTIALS]):
-        if w.sites.credential[site, c, OWNER] == user:
-            w.stolen[e, c] = 1
-    desk = int(w.sites.user[site, user, HOST])
-    if is_free(w, e, desk):
-        take(w, e, INTRUDER, desk)
+    user = throw(s, users)
+    for c in range(s.credentials):
+        if s.site_credential[c, OWNER] == user:
+            s.stolen[c] = 1
+    desk = int(s.site_user[user, HOST])
+    if is_free(s, desk):
+        take(s, INTRUDER, desk)
 
 
 @compiled
-def _has_channel(w: World, e: int) -> bool:
+def _has_channel(s: State) -> bool:
     """Whether its address is not blocked; else it moves to another, in time, or gives up."""
-    actor, now = w.actor[e, INTRUDER], int(w.state[e, MINUTE])
-    if is_channel_up(w, e, INTRUDER):
+    actor, now = s.actor[INTRUDER], int(s.minute)
+    if is_channel_up(s, INTRUDER):
         return True
     if actor[MOVES_AT] == 0:
-        _notice(w, e)
-        if not happens(w, e, w.temper[e, INTRUDER, MOVES]):
+        _notice(s)
+        if not happens(s, s.temper[INTRUDER, MOVES]):
             actor[MOVES_AT] = NEVER
-            _wait_for(w, e)
+            _wait_for(s)
         else:
-            actor[MOVES_AT] = now + whole(w, e, AT.attackers_address_change_minutes_low)
+            actor[MOVES_AT] = now + whole(s, AT.attackers_address_change_minutes_low)
     if now >= actor[MOVES_AT]:
         actor[MOVES_AT] = 0
-        w.address[e, INTRUDER] = new_address(w, e)
+        s.address[INTRUDER] = new_address(s)
         return True
     if actor[MOVES_AT] == NEVER and now >= actor[GIVES_UP]:
-        _give_up(w, e)
+        _give_up(s)
     return False
 
 
 @compiled
-def _notice(w: World, e: int) -> None:
+def _notice(s: State) -> None:
     """Whoever adapts goes more quietly from now on."""
-    actor, temper = w.actor[e, INTRUDER], w.temper[e, INTRUDER]
+    actor, temper = s.actor[INTRUDER], s.temper[INTRUDER]
     actor[NOTICED] += 1
     if actor[PROFILE] == ADAPTIVE:
         temper[NOISE] *= 0.6
@@ -298,20 +287,20 @@ def _notice(w: World, e: int) -> None:
 
 
 @compiled
-def _wait_for(w: World, e: int) -> None:
+def _wait_for(s: State) -> None:
     """Starts to wait for what is contained, once."""
-    actor = w.actor[e, INTRUDER]
+    actor = s.actor[INTRUDER]
     if actor[GIVES_UP] == 0:
-        actor[GIVES_UP] = int(w.state[e, MINUTE]) + 1 + int(w.temper[e, INTRUDER, PATIENCE])
+        actor[GIVES_UP] = int(s.minute) + 1 + int(s.temper[INTRUDER, PATIENCE])
 
 
 @compiled
-def _give_up(w: World, e: int) -> None:
-    actor = w.actor[e, INTRUDER]
-    w.state[e, MOVED] = 1
-    if happens(w, e, w.temper[e, INTRUDER, RETURNS]):
-        w.temper[e, INTRUDER, RETURNS] *= 0.5
-        _prepare(w, e)
+def _give_up(s: State) -> None:
+    actor = s.actor[INTRUDER]
+    s.moved = 1
+    if happens(s, s.temper[INTRUDER, RETURNS]):
+        s.temper[INTRUDER, RETURNS] *= 0.5
+        _prepare(s)
     else:
         actor[PHASE] = GONE
         actor[TARGET] = -1
@@ -322,89 +311,89 @@ def _give_up(w: World, e: int) -> None:
 
 
 @compiled
-def _work(w: World, e: int) -> None:
+def _work(s: State) -> None:
     """One move from a host that it holds."""
-    actor = w.actor[e, INTRUDER]
-    if not _find_base(w, e):
+    actor = s.actor[INTRUDER]
+    if not _find_base(s):
         return
     base = int(actor[BASE])
-    if actor[PROFILE] != RANSOMWARE and not _has_channel(w, e):
+    if actor[PROFILE] != RANSOMWARE and not _has_channel(s):
         return
     actor[GIVES_UP] = 0
-    if w.address[e, INTRUDER] != 0 and happens(w, e, w.temper[e, INTRUDER, BEACONS]):
-        peer = int(w.address[e, INTRUDER]) | HOSTILE_BIT
-        report(w, e, rules.BEACON, base, peer, -1, 1, w.temper[e, INTRUDER, NOISE])
-    if w.host[e, base, LEVEL] < ROOT:
-        perform(w, e, INTRUDER, ESCALATE, base)
-    elif w.host[e, base, ROBBED] == 0 and happens(w, e, w.temper[e, INTRUDER, STEALS]):
-        perform(w, e, INTRUDER, STEAL_KEYS, base)
+    if s.address[INTRUDER] != 0 and happens(s, s.temper[INTRUDER, BEACONS]):
+        peer = int(s.address[INTRUDER]) | HOSTILE_BIT
+        report(s, rules.BEACON, base, peer, -1, 1, s.temper[INTRUDER, NOISE])
+    if s.host[base, LEVEL] < ROOT:
+        perform(s, INTRUDER, ESCALATE, base)
+    elif s.host[base, ROBBED] == 0 and happens(s, s.temper[INTRUDER, STEALS]):
+        perform(s, INTRUDER, STEAL_KEYS, base)
     elif actor[HOPS] <= 0 or base == actor[GOAL]:
-        _finish(w, e, base)
+        _finish(s, base)
     else:
-        _spread(w, e)
+        _spread(s)
 
 
 @compiled
-def _find_base(w: World, e: int) -> bool:
+def _find_base(s: State) -> bool:
     """Goes on from where it is, or from another host that it holds."""
-    actor, now = w.actor[e, INTRUDER], int(w.state[e, MINUTE])
+    actor, now = s.actor[INTRUDER], int(s.minute)
     base = int(actor[BASE])
-    held = base >= 0 and w.host[e, base, LEVEL] > CLEAN
+    held = base >= 0 and s.host[base, LEVEL] > CLEAN
     wanders = actor[PROFILE] == BROAD or actor[PROFILE] == RANSOMWARE
-    if held and is_free(w, e, base) and not wanders:
+    if held and is_free(s, base) and not wanders:
         return True
-    if held and not is_free(w, e, base) and actor[GIVES_UP] == 0:
-        _notice(w, e)
-    hosts = int(w.sites.size[w.state[e, SITE], HOSTS])
-    start = throw(w, e, hosts)
+    if held and not is_free(s, base) and actor[GIVES_UP] == 0:
+        _notice(s)
+    hosts = int(s.hosts)
+    start = throw(s, hosts)
     waiting = False
     for k in range(hosts):
         host = (start + k) % hosts
-        if w.host[e, host, LEVEL] > CLEAN:
-            if is_free(w, e, host):
+        if s.host[host, LEVEL] > CLEAN:
+            if is_free(s, host):
                 actor[BASE] = host
                 return True
             waiting = True
-    _wait_for(w, e)
+    _wait_for(s)
     if not waiting or now >= actor[GIVES_UP]:
-        _give_up(w, e)
+        _give_up(s)
     return False
 
 
 @compiled
-def _spread(w: World, e: int) -> None:
+def _spread(s: State) -> None:
     """To the most promising of some hosts; by key where there is one."""
-    actor = w.actor[e, INTRUDER]
+    actor = s.actor[INTRUDER]
     base, goal = int(actor[BASE]), int(actor[GOAL])
-    hosts = int(w.sites.size[w.state[e, SITE], HOSTS])
+    hosts = int(s.hosts)
     best, score = -1, -1.0
     for k in range(_CANDIDATES):
-        host = goal if k == 0 else throw(w, e, hosts)
-        if host == base or w.host[e, host, LEVEL] > CLEAN or not is_free(w, e, host):
+        host = goal if k == 0 else throw(s, hosts)
+        if host == base or s.host[host, LEVEL] > CLEAN or not is_free(s, host):
             continue
-        if not reaches(w, e, base, host):
+        if not reaches(s, base, host):
             continue
-        promise = dice.fraction(w.keys, w.counts, e)
-        promise += 0.8 if key_for(w, e, host) >= 0 else 0.0
-        promise += 0.6 if reaches(w, e, host, goal) else 0.0
+        promise = dice.fraction(s)
+        promise += 0.8 if key_for(s, host) >= 0 else 0.0
+        promise += 0.6 if reaches(s, host, goal) else 0.0
         promise += 0.6 if host == goal and actor[HOPS] <= 1 else 0.0
         if promise > score:
             best, score = host, promise
     if best < 0:
         actor[HOPS] -= 1  # nowhere to go: what is at hand has to do
         return
-    key = key_for(w, e, best) >= 0
-    perform(w, e, INTRUDER, MOVE_BY_KEY if key else MOVE_BY_EXPLOIT, best)
+    key = key_for(s, best) >= 0
+    perform(s, INTRUDER, MOVE_BY_KEY if key else MOVE_BY_EXPLOIT, best)
     if actor[BASE] == best:
         actor[HOPS] -= 1
 
 
 @compiled
-def _finish(w: World, e: int, base: int) -> None:
-    actor = w.actor[e, INTRUDER]
+def _finish(s: State, base: int) -> None:
+    actor = s.actor[INTRUDER]
     if actor[PROFILE] == RANSOMWARE:
-        perform(w, e, INTRUDER, DESTROY, base)
+        perform(s, INTRUDER, DESTROY, base)
     else:
-        if w.address[e, INTRUDER] == 0:
-            w.address[e, INTRUDER] = new_address(w, e)  # an insider has to carry it somewhere
-        perform(w, e, INTRUDER, EXFILTRATE, base)
+        if s.address[INTRUDER] == 0:
+            s.address[INTRUDER] = new_address(s)  # an insider has to carry it somewhere
+        perform(s, INTRUDER, EXFILTRATE, base)

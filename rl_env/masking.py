@@ -25,18 +25,15 @@ from policies.compiled import compiled
 from rl_env.parameters import PLACES as AT
 from rl_env.site import (
     ASSETS,
-    CREDENTIALS,
     EXTRA,
     FROZEN_FROM,
     FROZEN_UNTIL,
-    HOSTS,
     KEEP,
     MAX_SHARE,
     MEMBERS,
     OPEN_FOR,
     OPENS_AT,
     POOL,
-    ZONES,
 )
 from rl_env.world import (
     ALLOWED,
@@ -46,31 +43,21 @@ from rl_env.world import (
     CELLS,
     DELAY,
     ENDS,
-    EPOCH,
     GUARDED,
     LEASABLE,
-    LEASE_LEFT,
-    LEASE_TTL,
-    LEASE_UNTIL,
-    LEASE_WORST,
     LEASED,
     LIVE,
     MAX_TTL,
-    MINUTE,
     MOST,
-    NEXT_EDGE,
     NONE,
     OPEN,
     QUESTION,
     QUORUM,
     REFUSED_UNTIL,
-    SITE,
-    SLOTS,
-    STALE,
     TTL,
     UNLIMITED,
     USED,
-    World,
+    State,
     first_credential,
     first_indicator,
 )
@@ -78,65 +65,62 @@ from rl_env.world import (
 __all__ = ["QUARTERS", "approvals_of", "delay_of", "left", "show", "survey", "takes"]
 
 QUARTERS = 4  # in which the time that an order has left is shown
-ZONE_OPEN, ZONE_FROZEN, ZONE_WINDOW, POOL_OPEN = range(4)  # of World.opened
 
 
 @compiled
-def survey(w: World, e: int) -> None:
+def survey(s: State) -> None:
     """Asks the guardrails anew, and goes through the entities where they changed their mind."""
-    now = int(w.state[e, MINUTE])
-    if now >= w.state[e, NEXT_EDGE]:
-        _cross_edge(w, e, now)
-    elif w.state[e, STALE] == 0:
+    now = int(s.minute)
+    if now >= s.next_edge:
+        _cross_edge(s, now)
+    elif s.stale == 0:
         return
-    changed = w.state[e, STALE] > 1
-    w.state[e, STALE] = 0
+    changed = s.stale > 1
+    s.stale = 0
     for c in range(CELLS):
-        changed |= _survey_cell(w, e, c, now)
-    changed |= _survey_zones(w, e, now)
-    changed |= _survey_pools(w, e)
+        changed |= _survey_cell(s, c, now)
+    changed |= _survey_zones(s, now)
+    changed |= _survey_pools(s)
     if changed:
-        site = w.state[e, SITE]
-        _show_all(w, e, 0, int(w.sites.size[site, HOSTS]))
-        credential, indicator = first_credential(w), first_indicator(w)
-        _show_all(w, e, credential, credential + int(w.sites.size[site, CREDENTIALS]))
-        _show_all(w, e, indicator, indicator + int(w.state[e, SLOTS]))
+        _show_all(s, 0, int(s.hosts))
+        credential, indicator = first_credential(s), first_indicator(s)
+        _show_all(s, credential, credential + int(s.credentials))
+        _show_all(s, indicator, indicator + int(s.slots))
 
 
 @compiled
-def _show_all(w: World, e: int, first: int, last: int) -> None:
+def _show_all(s: State, first: int, last: int) -> None:
     for r in range(first, last):
-        show(w, e, r)
+        show(s, r)
 
 
 @compiled
-def _cross_edge(w: World, e: int, now: int) -> None:
+def _cross_edge(s: State, now: int) -> None:
     """A window of budgets begins, or something ends or begins by itself; when will the next?"""
-    window = int(w.dials[AT.guardrails_window])
-    absolute = int(w.state[e, EPOCH]) // 60 + now
+    window = int(s.dials[AT.guardrails_window])
+    absolute = int(s.epoch) // 60 + now
     if absolute % window == 0:
         for c in range(CELLS):
-            w.cell[e, c, USED] = 0
+            s.cell[c, USED] = 0
     edge = now + window - absolute % window
-    if w.lease[e, LEASE_UNTIL] > now:
-        edge = min(edge, int(w.lease[e, LEASE_UNTIL]))
-    site = w.state[e, SITE]
-    for z in range(w.sites.size[site, ZONES]):
-        zone = w.sites.zone[site, z]
+    if s.lease_until > now:
+        edge = min(edge, int(s.lease_until))
+    for z in range(s.zones):
+        zone = s.site_zone[z]
         if zone[FROZEN_FROM] > now:
             edge = min(edge, int(zone[FROZEN_FROM]))
         if zone[FROZEN_UNTIL] > now:
             edge = min(edge, int(zone[FROZEN_UNTIL]))
         if zone[OPEN_FOR] > 0:
-            within = (int(w.state[e, EPOCH]) + 60 * now - int(zone[OPENS_AT])) % rules.WEEK
+            within = (int(s.epoch) + 60 * now - int(zone[OPENS_AT])) % rules.WEEK
             length = int(zone[OPEN_FOR]) if within < zone[OPEN_FOR] else rules.WEEK
             edge = min(edge, now + (length - within + 59) // 60)
-    w.state[e, NEXT_EDGE] = edge
+    s.next_edge = edge
 
 
 @compiled
-def _survey_cell(w: World, e: int, c: int, now: int) -> bool:
-    cell, lease = w.cell[e, c], w.lease[e]
+def _survey_cell(s: State, c: int, now: int) -> bool:
+    cell = s.cell[c]
     allowed = rules.rule_refusal(
         False, False, cell[ALLOWED] > 0, int(cell[TTL]), int(cell[MAX_TTL])
     )
@@ -144,12 +128,12 @@ def _survey_cell(w: World, e: int, c: int, now: int) -> bool:
     unlimited = cell[LIVE] < cell[MOST]
     leased = cell[LEASABLE] > 0 and rules.lease_covers(
         now,
-        int(lease[LEASE_UNTIL]),
+        int(s.lease_until),
         c % 4,
-        int(lease[LEASE_WORST]),
+        int(s.lease_worst),
         int(cell[TTL]),
-        int(lease[LEASE_TTL]),
-        int(lease[LEASE_LEFT + c // 4]),
+        int(s.lease_ttl),
+        int(s.lease_left[c // 4]),
     )
     changed = (
         is_open != (cell[OPEN] > 0)
@@ -163,40 +147,35 @@ def _survey_cell(w: World, e: int, c: int, now: int) -> bool:
 
 
 @compiled
-def _survey_zones(w: World, e: int, now: int) -> bool:
-    site, seconds = w.state[e, SITE], int(w.state[e, EPOCH]) + 60 * now
+def _survey_zones(s: State, now: int) -> bool:
+    seconds = int(s.epoch) + 60 * now
     is_open, frozen, window = 0, 0, 0
-    for z in range(w.sites.size[site, ZONES]):
-        zone = w.sites.zone[site, z]
-        isolated = int(w.isolated[e, z]) + 1
+    for z in range(s.zones):
+        zone = s.site_zone[z]
+        isolated = int(s.isolated[z]) + 1
         if not rules.is_over_share(int(zone[ASSETS]), isolated, int(zone[MAX_SHARE])):
             is_open |= 1 << z
         if rules.is_within(now, int(zone[FROZEN_FROM]), int(zone[FROZEN_UNTIL])):
             frozen |= 1 << z
         if rules.is_open(seconds, int(zone[OPENS_AT]), int(zone[OPEN_FOR])):
             window |= 1 << z
-    opened = w.opened[e]
-    changed = (
-        opened[ZONE_OPEN] != is_open
-        or opened[ZONE_FROZEN] != frozen
-        or opened[ZONE_WINDOW] != window
-    )
-    opened[ZONE_OPEN] = is_open
-    opened[ZONE_FROZEN] = frozen
-    opened[ZONE_WINDOW] = window
+    changed = s.zones_open != is_open or s.zones_frozen != frozen or s.zones_at_work != window
+    s.zones_open = is_open
+    s.zones_frozen = frozen
+    s.zones_at_work = window
     return changed
 
 
 @compiled
-def _survey_pools(w: World, e: int) -> bool:
-    site, is_open = w.state[e, SITE], 0
-    for q in range(w.pooled.shape[1]):
-        pool = w.sites.pool[site, q]
-        isolated = int(w.pooled[e, q]) + 1
+def _survey_pools(s: State) -> bool:
+    is_open = 0
+    for q in range(s.pooled.shape[0]):
+        pool = s.site_pool[q]
+        isolated = int(s.pooled[q]) + 1
         if not rules.is_below_minimum(int(pool[MEMBERS]), isolated, int(pool[KEEP])):
             is_open |= 1 << q
-    changed = w.opened[e, POOL_OPEN] != is_open
-    w.opened[e, POOL_OPEN] = is_open
+    changed = s.pools_open != is_open
+    s.pools_open = is_open
     return changed
 
 
@@ -204,77 +183,76 @@ def _survey_pools(w: World, e: int) -> bool:
 
 
 @compiled
-def takes(w: World, e: int, r: int) -> bool:
+def takes(s: State, r: int) -> bool:
     """Whether the guardrails let an order on it through, budgets aside."""
-    row = w.row[e, r]
-    if row[GUARDED] > 0 or w.cell[e, row[CELL], ALLOWED] == 0:
+    row = s.row[r]
+    if row[GUARDED] > 0 or s.cell[row[CELL], ALLOWED] == 0:
         return False
-    if row[ENDS] > w.state[e, MINUTE]:
+    if row[ENDS] > s.minute:
         return True  # it follows one that counts
-    if w.cell[e, row[CELL], LIVE] >= w.cell[e, row[CELL], MOST]:
+    if s.cell[row[CELL], LIVE] >= s.cell[row[CELL], MOST]:
         return False
-    if r >= first_credential(w):
+    if r >= first_credential(s):
         return True
-    site = w.state[e, SITE]
-    if w.opened[e, ZONE_OPEN] >> int(w.zone_of[e, r]) & 1 == 0:
+    if s.zones_open >> int(s.zone_of[r]) & 1 == 0:
         return False
-    pool = int(w.sites.host[site, r, POOL])
-    return pool < 0 or w.opened[e, POOL_OPEN] >> pool & 1 != 0
+    pool = int(s.site_host[r, POOL])
+    return pool < 0 or s.pools_open >> pool & 1 != 0
 
 
 @compiled
-def approvals_of(w: World, e: int, r: int) -> int:
+def approvals_of(s: State, r: int) -> int:
     """That an order on it needs where no lease covers it."""
-    approvals = int(w.cell[e, w.row[e, r, CELL], QUORUM])
-    if _is_frozen(w, e, r):
-        approvals += int(w.sites.zone[w.state[e, SITE], w.zone_of[e, r], EXTRA])
+    approvals = int(s.cell[s.row[r, CELL], QUORUM])
+    if _is_frozen(s, r):
+        approvals += int(s.site_zone[s.zone_of[r], EXTRA])
     return approvals
 
 
 @compiled
-def delay_of(w: World, e: int, r: int) -> int:
+def delay_of(s: State, r: int) -> int:
     """Minutes from the last approval to the order."""
-    if r < first_credential(w) and w.opened[e, ZONE_WINDOW] >> int(w.zone_of[e, r]) & 1 != 0:
+    if r < first_credential(s) and s.zones_at_work >> int(s.zone_of[r]) & 1 != 0:
         return 0
-    return int(w.cell[e, w.row[e, r, CELL], DELAY])
+    return int(s.cell[s.row[r, CELL], DELAY])
 
 
 @compiled
-def is_leased(w: World, e: int, r: int) -> bool:
+def is_leased(s: State, r: int) -> bool:
     """Whether an order on it would hold at once."""
-    return w.cell[e, w.row[e, r, CELL], LEASED] > 0 and not _is_frozen(w, e, r)
+    return s.cell[s.row[r, CELL], LEASED] > 0 and not _is_frozen(s, r)
 
 
 @compiled
-def _is_frozen(w: World, e: int, r: int) -> bool:
-    return r < first_credential(w) and w.opened[e, ZONE_FROZEN] >> int(w.zone_of[e, r]) & 1 != 0
+def _is_frozen(s: State, r: int) -> bool:
+    return r < first_credential(s) and s.zones_frozen >> int(s.zone_of[r]) & 1 != 0
 
 
 @compiled
-def left(w: World, e: int, r: int) -> int:
+def left(s: State, r: int) -> int:
     """Quarters, rounded up, of its time to live that the order has left; zero without one."""
-    row = w.row[e, r]
-    remaining = int(row[ENDS]) - int(w.state[e, MINUTE])
+    row = s.row[r]
+    remaining = int(row[ENDS]) - int(s.minute)
     if remaining <= 0:
         return 0
     return -(-QUARTERS * remaining // max(1, int(row[ENDS]) - int(row[BEGAN])))
 
 
 @compiled
-def show(w: World, e: int, r: int) -> None:
+def show(s: State, r: int) -> None:
     """Writes what may be done with it, and what is under way, where the agent sees it."""
-    row, rows = w.row[e, r], w.row.shape[1]
-    quarters = left(w, e, r)
+    row, rows = s.row[r], s.row.shape[0]
+    quarters = left(s, r)
     pending = row[QUESTION] != NONE
-    refused = row[REFUSED_UNTIL] > w.state[e, MINUTE]
-    accepted = w.cell[e, row[CELL], OPEN] > 0 and takes(w, e, r)
+    refused = row[REFUSED_UNTIL] > s.minute
+    accepted = s.cell[row[CELL], OPEN] > 0 and takes(s, r)
     free = not pending and not refused and quarters <= 1
-    w.mask[e, 1 + r] = accepted and free
-    w.mask[e, 1 + rows + r] = quarters > 0 and not pending
-    leased = accepted and is_leased(w, e, r)
-    delay = delay_of(w, e, r) if accepted and not leased else 0
-    approvals = approvals_of(w, e, r) if accepted and not leased else 0
-    shown = w.entities[e, r]
+    s.mask[1 + r] = accepted and free
+    s.mask[1 + rows + r] = quarters > 0 and not pending
+    leased = accepted and is_leased(s, r)
+    delay = delay_of(s, r) if accepted and not leased else 0
+    approvals = approvals_of(s, r) if accepted and not leased else 0
+    shown = s.entities[r]
     shown[ORDERED] = quarters > 0
     shown[ORDERED_LEFT] = np.float32(quarters / QUARTERS)
     shown[PENDING] = pending

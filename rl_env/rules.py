@@ -17,12 +17,11 @@ from policies.compiled import compiled
 from rl_env.parameters import PLACES as AT
 from rl_env.world import (
     ANOMALY,
-    OVERLAP,
     REMOTE,
     SORT,
     STAGE,
     TACTIC,
-    World,
+    State,
     between,
     happens,
     of_site,
@@ -99,43 +98,43 @@ def activity_of(rule: int) -> int:
 
 
 @compiled
-def draw_rules(w: World, e: int) -> None:
+def draw_rules(s: State) -> None:
     """Sort, tactic and stage of each rule, and whether it names both ends of a connection."""
-    unlabelled = _extreme(w, e, AT.sensors_unlabelled_low, AT.sensors_unlabelled_extreme)
-    remote = _extreme(w, e, AT.sensors_remote_low, AT.sensors_remote_extreme)
-    mislabelled = between(w, e, AT.sensors_mislabelled_low)
-    w.rate[e, OVERLAP] = between(w, e, AT.sensors_overlap_low)
-    signature = w.dials[AT.sensors_sorts]
-    threshold = w.dials[AT.sensors_sorts + 1]
+    unlabelled = _extreme(s, AT.sensors_unlabelled_low, AT.sensors_unlabelled_extreme)
+    remote = _extreme(s, AT.sensors_remote_low, AT.sensors_remote_extreme)
+    mislabelled = between(s, AT.sensors_mislabelled_low)
+    s.overlap = between(s, AT.sensors_overlap_low)
+    signature = s.dials[AT.sensors_sorts]
+    threshold = s.dials[AT.sensors_sorts + 1]
     for activity in range(ACTIVITIES):
         for rule in range(FIRST[activity], FIRST[activity + 1]):
-            u = uniform(w, e, 0.0, 1.0)
+            u = uniform(s, 0.0, 1.0)
             sort = 0 if u < signature else (1 if u < signature + threshold else 2)
-            tactic = _TACTICS[activity, throw(w, e, 12)]
-            if happens(w, e, mislabelled):
-                tactic = throw(w, e, NO_TACTIC)
-            if sort == ANOMALY or happens(w, e, unlabelled):
+            tactic = _TACTICS[activity, throw(s, 12)]
+            if happens(s, mislabelled):
+                tactic = throw(s, NO_TACTIC)
+            if sort == ANOMALY or happens(s, unlabelled):
                 tactic = NO_TACTIC
-            w.rule[e, rule, SORT] = sort
-            w.rule[e, rule, TACTIC] = tactic
-            w.rule[e, rule, STAGE] = _STAGES[tactic]
-            w.rule[e, rule, REMOTE] = happens(w, e, remote)
+            s.rule[rule, SORT] = sort
+            s.rule[rule, TACTIC] = tactic
+            s.rule[rule, STAGE] = _STAGES[tactic]
+            s.rule[rule, REMOTE] = happens(s, remote)
 
 
 @compiled
-def _extreme(w: World, e: int, place: int, chance: int) -> float:
+def _extreme(s: State, place: int, chance: int) -> float:
     """A share; of some sites it is all or nothing."""
-    if happens(w, e, w.dials[chance]):
-        return float(throw(w, e, 2))
-    return between(w, e, place)
+    if happens(s, s.dials[chance]):
+        return float(throw(s, 2))
+    return between(s, place)
 
 
 @compiled
-def pick_rule(w: World, e: int, activity: int) -> int:
+def pick_rule(s: State, activity: int) -> int:
     """One of those that answer to this activity at this site."""
     own = FIRST[activity + 1] - FIRST[activity]
     for _ in range(8):
-        k = throw(w, e, own + _lent(activity, 0) + _lent(activity, 1))
+        k = throw(s, own + _lent(activity, 0) + _lent(activity, 1))
         if k < own:
             return FIRST[activity] + k
         k -= own
@@ -144,9 +143,9 @@ def pick_rule(w: World, e: int, activity: int) -> int:
             k -= _lent(activity, 0)
             lender = _LENDERS[activity, 1]
         rule = FIRST[lender] + k
-        if of_site(w, e, 1_000 + activity, rule) < w.rate[e, OVERLAP]:
+        if of_site(s, 1_000 + activity, rule) < s.overlap:
             return rule
-    return FIRST[activity] + throw(w, e, own)
+    return FIRST[activity] + throw(s, own)
 
 
 @compiled

@@ -16,26 +16,18 @@ from policies.actions import Kind
 from policies.columns import KIND, TOTAL, TOUCHED
 from policies.compiled import compiled
 from rl_env.history import learned_before
-from rl_env.site import HOSTS, SHIELDS
 from rl_env.world import (
     ADDRESS,
     ANYWHERE,
-    BLURRED,
     CELL,
-    FRESH,
     GUARDED,
     HOSTILE,
     LISTED,
     REACHED,
     REMOTE,
     RULES,
-    SITE,
-    SLOTS,
     STAGE,
-    STALE,
-    UNSORTED,
-    WINDOWS,
-    World,
+    State,
     first_credential,
     first_indicator,
 )
@@ -49,170 +41,166 @@ _BITS = 64
 
 
 @compiled
-def hear(
-    w: World, e: int, rule: int, host: int, peer: int, credential: int, times: int
-) -> None:
+def hear(s: State, rule: int, host: int, peer: int, credential: int, times: int) -> None:
     """One alert, which came so many `times`.
 
     `peer`: the other end of the connection: an IPv4 address, -1 - h for host `h`, or 0 for none;
     `credential`: its number, or -1.
     """
-    _note(w, e, host, rule, times)
-    if w.rule[e, rule, REMOTE] > 0 and peer < 0 and -1 - peer != host:
-        _note(w, e, -1 - peer, rule, times)
+    _note(s, host, rule, times)
+    if s.rule[rule, REMOTE] > 0 and peer < 0 and -1 - peer != host:
+        _note(s, -1 - peer, rule, times)
     if credential >= 0:
-        _note(w, e, first_credential(w) + credential, rule, times)
-    if w.rule[e, rule, REMOTE] > 0 and peer > 0:
-        slot = _slot_of(w, e, peer)
-        _reach(w, e, slot, host)
-        _note(w, e, first_indicator(w) + slot, rule, times)
+        _note(s, first_credential(s) + credential, rule, times)
+    if s.rule[rule, REMOTE] > 0 and peer > 0:
+        slot = _slot_of(s, peer)
+        _reach(s, slot, host)
+        _note(s, first_indicator(s) + slot, rule, times)
 
 
 @compiled
-def _note(w: World, e: int, r: int, rule: int, times: int) -> None:
+def _note(s: State, r: int, rule: int, times: int) -> None:
     """What `Picture` does for one entity."""
-    evidence.count(w.entities, e, r, int(w.alerts[e, r]), times)
-    w.alerts[e, r] += times
+    evidence.count(s.entities, r, int(s.alerts[r]), times)
+    s.alerts[r] += times
     word, bit = rule // _BITS, _ONE << np.uint64(rule % _BITS)
-    if w.present[e, r, word] & bit != 0:
+    if s.present[r, word] & bit != 0:
         return
-    w.present[e, r, word] |= bit
-    w.spoken[e, word] |= bit
-    if w.state[e, FRESH] < w.fresh.shape[1]:
-        w.fresh[e, w.state[e, FRESH]] = r * RULES + rule
-    w.state[e, FRESH] += 1
-    anywhere = float(w.rule[e, rule, ANYWHERE] + w.heard[e, rule])
-    windows = float(w.state[e, WINDOWS])
-    if r >= first_indicator(w):
+    s.present[r, word] |= bit
+    s.spoken[word] |= bit
+    if s.fresh_count < s.fresh.shape[0]:
+        s.fresh[s.fresh_count] = r * RULES + rule
+    s.fresh_count += 1
+    anywhere = float(s.rule[rule, ANYWHERE] + s.heard[rule])
+    windows = float(s.windows)
+    if r >= first_indicator(s):
         nats = evidence.surprise_of_indicator(anywhere, windows)
     else:
-        seen = int(w.learned[e, r, rule])
-        if r < first_credential(w):
-            seen += learned_before(w, e, r, rule)
+        seen = int(s.learned[r, rule])
+        if r < first_credential(s):
+            seen += learned_before(s, r, rule)
         nats = evidence.surprise(float(seen), anywhere, windows)
-    evidence.add(w.entities, e, r, int(w.rule[e, rule, STAGE]), nats)
-    w.state[e, UNSORTED] = 1
+    evidence.add(s.entities, r, int(s.rule[rule, STAGE]), nats)
+    s.unsorted = 1
 
 
 # ---------------------------------------------------------------- indicators
 
 
 @compiled
-def _slot_of(w: World, e: int, peer: int) -> int:
+def _slot_of(s: State, peer: int) -> int:
     """The indicator's place; where it has none it takes a free one, or that of the weakest."""
     address = peer & ~HOSTILE_BIT
-    used = int(w.state[e, SLOTS])
+    used = int(s.slots)
     for slot in range(used):
-        if w.indicator[e, slot, ADDRESS] == address:
+        if s.indicator[slot, ADDRESS] == address:
             return slot
-    if used < w.indicator.shape[1]:
+    if used < s.indicator.shape[0]:
         slot = used
-        w.state[e, SLOTS] = used + 1
+        s.slots = used + 1
     else:
-        slot = _weakest(w, e)
-        _forget(w, e, slot)
-    w.indicator[e, slot, ADDRESS] = address
-    w.indicator[e, slot, HOSTILE] = 1 if peer & HOSTILE_BIT != 0 else 0
-    r = first_indicator(w) + slot
-    w.entities[e, r, KIND + BLOCK] = 1.0
-    w.row[e, r, CELL] = 0
-    w.row[e, r, GUARDED] = _is_shielded(w, e, address)
-    w.state[e, STALE] = 1
+        slot = _weakest(s)
+        _forget(s, slot)
+    s.indicator[slot, ADDRESS] = address
+    s.indicator[slot, HOSTILE] = 1 if peer & HOSTILE_BIT != 0 else 0
+    r = first_indicator(s) + slot
+    s.entities[r, KIND + BLOCK] = 1.0
+    s.row[r, CELL] = 0
+    s.row[r, GUARDED] = _is_shielded(s, address)
+    s.stale = 1
     return slot
 
 
 @compiled
-def _weakest(w: World, e: int) -> int:
+def _weakest(s: State) -> int:
     """Of those that nothing is ordered or asked about; the first where there is none."""
     best, least = 0, np.float32(np.inf)
-    for slot in range(w.indicator.shape[1]):
-        r = first_indicator(w) + slot
-        if w.entities[e, r, TOTAL] < least and w.row[e, r, LISTED] == 0:
-            best, least = slot, w.entities[e, r, TOTAL]
+    for slot in range(s.indicator.shape[0]):
+        r = first_indicator(s) + slot
+        if s.entities[r, TOTAL] < least and s.row[r, LISTED] == 0:
+            best, least = slot, s.entities[r, TOTAL]
     return best
 
 
 @compiled
-def _forget(w: World, e: int, slot: int) -> None:
-    r = first_indicator(w) + slot
-    w.entities[e, r] = 0.0
-    w.present[e, r] = np.uint64(0)
-    w.alerts[e, r] = 0
-    w.reached[e, slot] = np.uint64(0)
-    for place in range(w.indicator.shape[2]):
-        w.indicator[e, slot, place] = 0
+def _forget(s: State, slot: int) -> None:
+    r = first_indicator(s) + slot
+    s.entities[r] = 0.0
+    s.present[r] = np.uint64(0)
+    s.alerts[r] = 0
+    s.reached[slot] = np.uint64(0)
+    for place in range(s.indicator.shape[1]):
+        s.indicator[slot, place] = 0
 
 
 @compiled
-def _is_shielded(w: World, e: int, address: int) -> int:
-    site = w.state[e, SITE]
-    for k in range(w.sites.size[site, SHIELDS]):
-        if w.sites.shield[site, k, 0] <= address <= w.sites.shield[site, k, 1]:
+def _is_shielded(s: State, address: int) -> int:
+    for k in range(s.shields):
+        if s.site_shield[k, 0] <= address <= s.site_shield[k, 1]:
             return 1
     return 0
 
 
 @compiled
-def _reach(w: World, e: int, slot: int, host: int) -> None:
+def _reach(s: State, slot: int, host: int) -> None:
     word, bit = host // _BITS, _ONE << np.uint64(host % _BITS)
-    if w.reached[e, slot, word] & bit == 0:
-        w.reached[e, slot, word] |= bit
-        w.indicator[e, slot, REACHED] += 1
-        touched = math.log1p(float(w.indicator[e, slot, REACHED])) / 4.0
-        w.entities[e, first_indicator(w) + slot, TOUCHED] = touched
+    if s.reached[slot, word] & bit == 0:
+        s.reached[slot, word] |= bit
+        s.indicator[slot, REACHED] += 1
+        touched = math.log1p(float(s.indicator[slot, REACHED])) / 4.0
+        s.entities[first_indicator(s) + slot, TOUCHED] = touched
 
 
 # ---------------------------------------------------------------- time
 
 
 @compiled
-def fade(w: World, e: int) -> None:
+def fade(s: State) -> None:
     """A minute passes for all evidence."""
-    site = w.state[e, SITE]
-    credential, indicator = first_credential(w), first_indicator(w)
-    evidence.fade(w.entities, e, 0, int(w.sites.size[site, HOSTS]))
-    evidence.fade(w.entities, e, credential, credential + int(w.sites.size[site, 1]))
-    evidence.fade(w.entities, e, indicator, indicator + int(w.state[e, SLOTS]))
+    credential, indicator = first_credential(s), first_indicator(s)
+    evidence.fade(s.entities, 0, int(s.hosts))
+    evidence.fade(s.entities, credential, credential + int(s.credentials))
+    evidence.fade(s.entities, indicator, indicator + int(s.slots))
 
 
 @compiled
-def close_window(w: World, e: int) -> None:
+def close_window(s: State) -> None:
     """Learns which rules spoke in the window that ends."""
-    fresh = int(w.state[e, FRESH])
-    if fresh <= w.fresh.shape[1]:
+    fresh = int(s.fresh_count)
+    if fresh <= s.fresh.shape[0]:
         for k in range(fresh):
-            r, rule = w.fresh[e, k] // RULES, w.fresh[e, k] % RULES
-            _learn(w, e, r, rule)
+            r, rule = s.fresh[k] // RULES, s.fresh[k] % RULES
+            _learn(s, r, rule)
     else:
-        for r in range(w.row.shape[1]):
+        for r in range(s.row.shape[0]):
             for rule in range(RULES):
-                _learn(w, e, r, rule)
-            w.alerts[e, r] = 0
-    for word in range(w.spoken.shape[1]):
-        bits = w.spoken[e, word]
+                _learn(s, r, rule)
+            s.alerts[r] = 0
+    for word in range(s.spoken.shape[0]):
+        bits = s.spoken[word]
         for k in range(_BITS):
             if bits >> np.uint64(k) & _ONE != 0:
-                w.heard[e, word * _BITS + k] += 1
-        w.spoken[e, word] = np.uint64(0)
-    w.state[e, FRESH] = 0
-    w.state[e, WINDOWS] += 1
-    w.state[e, BLURRED] = 1
+                s.heard[word * _BITS + k] += 1
+        s.spoken[word] = np.uint64(0)
+    s.fresh_count = 0
+    s.windows += 1
+    s.blurred = 1
 
 
 @compiled
-def _learn(w: World, e: int, r: int, rule: int) -> None:
+def _learn(s: State, r: int, rule: int) -> None:
     word, bit = rule // _BITS, _ONE << np.uint64(rule % _BITS)
-    if w.present[e, r, word] & bit != 0:
-        w.present[e, r, word] &= ~bit
-        w.alerts[e, r] = 0
-        if r < first_indicator(w) and w.learned[e, r, rule] < 255:
-            w.learned[e, r, rule] += np.uint8(1)
+    if s.present[r, word] & bit != 0:
+        s.present[r, word] &= ~bit
+        s.alerts[r] = 0
+        if r < first_indicator(s) and s.learned[r, rule] < 255:
+            s.learned[r, rule] += np.uint8(1)
 
 
 @compiled
-def sort(w: World, e: int) -> None:
+def sort(s: State) -> None:
     """Compares each entity with its neighbours, where evidence came since the last time."""
-    if w.state[e, UNSORTED] != 0:
-        w.state[e, UNSORTED] = 0
-        zones = w.strongest.shape[1] - 1
-        evidence.compare(w.entities, e, w.zone_of, w.strongest, zones)
+    if s.unsorted != 0:
+        s.unsorted = 0
+        zones = s.strongest.shape[0] - 1
+        evidence.compare(s.entities, s.zone_of, s.strongest, zones)

@@ -4,30 +4,21 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from policies.compiled import compiled
 from rl_env import dice
 from rl_env.history import pick_source
 from rl_env.parameters import PLACES as AT
 from rl_env.rules import LEAST, MOST, REPEATS, pick_rule
 from rl_env.seeing import hear
-from rl_env.site import PARTNERS
 from rl_env.world import (
-    DELAY_CHANCE,
-    DETECTION,
-    MINUTE,
-    NOISE_AT,
-    NOISE_GAP,
     RULES,
-    SILENT_FROM,
-    SILENT_SORT,
-    SILENT_UNTIL,
-    SITE,
     SORT,
     TICKS,
-    TOLD,
     WAITING,
-    WAITING_ALERTS,
-    World,
+    State,
     between,
     happens,
     of_site,
@@ -39,27 +30,26 @@ from rl_env.world import (
 
 __all__ = ["background", "draw_sensors", "hear_late", "report"]
 
-# late[e, k, ...] and trace[e, k, ...]; the first is when it is heard, in minutes
+# late[k, ...] and journal[k, ...]; the first is when it is heard, in minutes
 (DUE_AT, RULE, HOST, PEER, KEY, TIMES, OUTWARD, SAID_AT) = range(8)
 
 
 @compiled
-def draw_sensors(w: World, e: int, minutes: int) -> None:
+def draw_sensors(s: State, minutes: int) -> None:
     """How well they see, how late they are, and which of them fall silent."""
-    w.rate[e, DETECTION] = between(w, e, AT.sensors_detection_low)
-    w.rate[e, DELAY_CHANCE] = between(w, e, AT.sensors_delay_chance_low)
-    w.state[e, SILENT_FROM] = w.state[e, SILENT_UNTIL] = 0
-    if happens(w, e, w.dials[AT.sensors_silent_chance]):
-        w.state[e, SILENT_SORT] = throw(w, e, 3)
-        w.state[e, SILENT_FROM] = throw(w, e, minutes)
-        length = int(spread(w, e, AT.sensors_silent_minutes_low))
-        w.state[e, SILENT_UNTIL] = w.state[e, SILENT_FROM] + length
+    s.detection = between(s, AT.sensors_detection_low)
+    s.delay_chance = between(s, AT.sensors_delay_chance_low)
+    s.silent_from = s.silent_until = 0
+    if happens(s, s.dials[AT.sensors_silent_chance]):
+        s.silent_sort = throw(s, 3)
+        s.silent_from = throw(s, minutes)
+        length = int(spread(s, AT.sensors_silent_minutes_low))
+        s.silent_until = s.silent_from + length
 
 
 @compiled
 def report(
-    w: World,
-    e: int,
+    s: State,
     activity: int,
     host: int,
     peer: int,
@@ -72,20 +62,19 @@ def report(
     `peer`: the other end, as `rl_env.seeing.hear` has it; `outward`: 1 if the host opened the
     connection; `share` scales how many rules answer.
     """
-    answers = float(LEAST[activity] + throw(w, e, int(MOST[activity] - LEAST[activity] + 1)))
-    loud = 1.0 + w.dials[AT.sensors_loudness_spread] * (of_site(w, e, 7_000, host) - 0.5) * 3.4
-    count = int(answers * share * loud * w.rate[e, DETECTION] + uniform(w, e, 0.0, 1.0))
+    answers = float(LEAST[activity] + throw(s, int(MOST[activity] - LEAST[activity] + 1)))
+    loud = 1.0 + s.dials[AT.sensors_loudness_spread] * (of_site(s, 7_000, host) - 0.5) * 3.4
+    count = int(answers * share * loud * s.detection + uniform(s, 0.0, 1.0))
     for _ in range(count):
-        rule = pick_rule(w, e, activity)
-        most = min(REPEATS[activity], w.dials[AT.sensors_bursts + w.rule[e, rule, SORT]])
-        times = int(math.exp(uniform(w, e, 0.0, most)))
-        _say(w, e, rule, host, peer, credential, outward, times)
+        rule = pick_rule(s, activity)
+        most = min(REPEATS[activity], s.dials[AT.sensors_bursts + s.rule[rule, SORT]])
+        times = int(math.exp(uniform(s, 0.0, most)))
+        _say(s, rule, host, peer, credential, outward, times)
 
 
 @compiled
 def _say(
-    w: World,
-    e: int,
+    s: State,
     rule: int,
     host: int,
     peer: int,
@@ -94,24 +83,21 @@ def _say(
     times: int,
 ) -> None:
     """Heard at once, later, or never where the sensor is silent."""
-    now = int(w.state[e, MINUTE])
-    if w.rule[e, rule, SORT] == w.state[e, SILENT_SORT] and (
-        w.state[e, SILENT_FROM] <= now < w.state[e, SILENT_UNTIL]
-    ):
+    now = int(s.minute)
+    if s.rule[rule, SORT] == s.silent_sort and (s.silent_from <= now < s.silent_until):
         return
-    if happens(w, e, w.rate[e, DELAY_CHANCE]) and w.state[e, WAITING_ALERTS] < WAITING:
-        k = int(w.state[e, WAITING_ALERTS])
-        w.state[e, WAITING_ALERTS] = k + 1
-        due = now + whole(w, e, AT.sensors_delay_minutes_low)
-        _fill(w.late, e, k, due, rule, host, peer, credential, times, outward, now)
+    if happens(s, s.delay_chance) and s.waiting < WAITING:
+        k = int(s.waiting)
+        s.waiting = k + 1
+        due = now + whole(s, AT.sensors_delay_minutes_low)
+        _fill(s.late, k, due, rule, host, peer, credential, times, outward, now)
     else:
-        _tell(w, e, rule, host, peer, credential, times, outward, now)
+        _tell(s, rule, host, peer, credential, times, outward, now)
 
 
 @compiled
 def _tell(
-    w: World,
-    e: int,
+    s: State,
     rule: int,
     host: int,
     peer: int,
@@ -120,17 +106,16 @@ def _tell(
     outward: int,
     said: int,
 ) -> None:
-    hear(w, e, rule, host, peer, credential, times)
-    if w.state[e, TOLD] < w.trace.shape[1]:
-        k, now = int(w.state[e, TOLD]), int(w.state[e, MINUTE])
-        _fill(w.trace, e, k, now, rule, host, peer, credential, times, outward, said)
-        w.state[e, TOLD] = k + 1
+    hear(s, rule, host, peer, credential, times)
+    if s.told < s.journal.shape[0]:
+        k, now = int(s.told), int(s.minute)
+        _fill(s.journal, k, now, rule, host, peer, credential, times, outward, said)
+        s.told = k + 1
 
 
 @compiled
 def _fill(
-    records: dice.Longs,
-    e: int,
+    records: NDArray[np.int64],
     k: int,
     due: int,
     rule: int,
@@ -141,26 +126,25 @@ def _fill(
     outward: int,
     said: int,
 ) -> None:
-    records[e, k, DUE_AT] = due
-    records[e, k, RULE] = rule
-    records[e, k, HOST] = host
-    records[e, k, PEER] = peer
-    records[e, k, KEY] = credential
-    records[e, k, TIMES] = times
-    records[e, k, OUTWARD] = outward
-    records[e, k, SAID_AT] = said
+    records[k, DUE_AT] = due
+    records[k, RULE] = rule
+    records[k, HOST] = host
+    records[k, PEER] = peer
+    records[k, KEY] = credential
+    records[k, TIMES] = times
+    records[k, OUTWARD] = outward
+    records[k, SAID_AT] = said
 
 
 @compiled
-def hear_late(w: World, e: int) -> None:
+def hear_late(s: State) -> None:
     """Alerts that were under way and have come."""
     kept = 0
-    for k in range(w.state[e, WAITING_ALERTS]):
-        late = w.late[e, k]
-        if late[DUE_AT] <= w.state[e, MINUTE]:
+    for k in range(s.waiting):
+        late = s.late[k]
+        if late[DUE_AT] <= s.minute:
             _tell(
-                w,
-                e,
+                s,
                 int(late[RULE]),
                 int(late[HOST]),
                 int(late[PEER]),
@@ -170,23 +154,22 @@ def hear_late(w: World, e: int) -> None:
                 int(late[SAID_AT]),
             )
         else:
-            w.late[e, kept] = late
+            s.late[kept] = late
             kept += 1
-    w.state[e, WAITING_ALERTS] = kept
+    s.waiting = kept
 
 
 @compiled
-def background(w: World, e: int) -> None:
+def background(s: State) -> None:
     """What speaks by itself within this minute."""
-    end = (int(w.state[e, MINUTE]) + 1) * TICKS
-    while w.state[e, NOISE_AT] < end:
-        w.state[e, NOISE_AT] += dice.gap(w.keys, w.counts, e, int(w.state[e, NOISE_GAP]))
-        k = pick_source(w, e)
+    end = (int(s.minute) + 1) * TICKS
+    while s.noise_at < end:
+        s.noise_at += dice.gap(s, int(s.noise_gap))
+        k = pick_source(s)
         peer = 0
-        site = w.state[e, SITE]
-        if happens(w, e, w.dials[AT.sensors_noise_partner_share]):
-            partners = int(w.sites.size[site, PARTNERS])
+        if happens(s, s.dials[AT.sensors_noise_partner_share]):
+            partners = int(s.partners)
             if partners > 0:
-                peer = int(w.sites.partner[site, throw(w, e, partners)])
-        host, rule = w.source[e, k] // RULES, w.source[e, k] % RULES
-        _say(w, e, int(rule), int(host), peer, -1, 0, 1)
+                peer = int(s.site_partner[throw(s, partners)])
+        host, rule = s.source[k] // RULES, s.source[k] % RULES
+        _say(s, int(rule), int(host), peer, -1, 0, 1)

@@ -14,10 +14,8 @@ from rl_env.containment import holds
 from rl_env.seeing import HOSTILE_BIT
 from rl_env.sensors import report
 from rl_env.site import (
-    CREDENTIALS,
     EXPOSED,
     HOST,
-    HOSTS,
     OPENED,
     OPENS,
     OWNER,
@@ -38,19 +36,14 @@ from rl_env.world import (
     INSIDE,
     LEVEL,
     LOST,
-    MINUTE,
-    MOVED,
     NOISE,
-    OVER,
     PHASE,
     PHISHES,
     ROBBED,
     ROOT,
-    SITE,
-    SLOTS,
     STRIKES,
     TARGET,
-    World,
+    State,
     first_credential,
     first_indicator,
     happens,
@@ -90,228 +83,224 @@ _INNER: Final = 64  # inner hosts that a sweep reaches at most
 
 
 @compiled
-def perform(w: World, e: int, a: int, technique: int, target: int) -> bool:
+def perform(s: State, a: int, technique: int, target: int) -> bool:
     """Whether the move was possible; then it was made, successful or not."""
     if technique == SCAN:
-        return _scan(w, e, a)
-    if target < 0 or target >= w.sites.size[w.state[e, SITE], HOSTS]:
+        return _scan(s, a)
+    if target < 0 or target >= s.hosts:
         return False
     if technique == PROBE or technique == EXPLOIT or technique == PHISH:
-        return _from_outside(w, e, a, technique, target)
+        return _from_outside(s, a, technique, target)
     if technique == MOVE_BY_EXPLOIT or technique == MOVE_BY_KEY:
-        return _sideways(w, e, a, technique, target)
-    if w.host[e, target, LEVEL] == CLEAN or not is_free(w, e, target):
+        return _sideways(s, a, technique, target)
+    if s.host[target, LEVEL] == CLEAN or not is_free(s, target):
         return False
     if technique == ESCALATE:
-        return _escalate(w, e, a, target)
+        return _escalate(s, a, target)
     if technique == STEAL_KEYS:
-        return _steal_keys(w, e, a, target)
-    return _strike(w, e, a, technique, target)
+        return _steal_keys(s, a, target)
+    return _strike(s, a, technique, target)
 
 
 # ---------------------------------------------------------------- what is in the way
 
 
 @compiled
-def is_free(w: World, e: int, host: int) -> bool:
+def is_free(s: State, host: int) -> bool:
     """Not isolated."""
-    return not holds(w, e, host)
+    return not holds(s, host)
 
 
 @compiled
-def is_blocked(w: World, e: int, a: int) -> bool:
+def is_blocked(s: State, a: int) -> bool:
     """Whether the address it comes from is blocked."""
-    for slot in range(w.state[e, SLOTS]):
-        if w.indicator[e, slot, ADDRESS] == w.address[e, a]:
-            return holds(w, e, first_indicator(w) + slot)
+    for slot in range(s.slots):
+        if s.indicator[slot, ADDRESS] == s.address[a]:
+            return holds(s, first_indicator(s) + slot)
     return False
 
 
 @compiled
-def is_channel_up(w: World, e: int, a: int) -> bool:
+def is_channel_up(s: State, a: int) -> bool:
     """Whether it commands what it holds; an insider needs no address."""
-    return w.address[e, a] == 0 or not is_blocked(w, e, a)
+    return s.address[a] == 0 or not is_blocked(s, a)
 
 
 @compiled
-def reaches(w: World, e: int, source: int, target: int) -> bool:
+def reaches(s: State, source: int, target: int) -> bool:
     """Whether the network lets one host open a connection to another."""
-    site = w.state[e, SITE]
-    here, there = int(w.zone_of[e, source]), int(w.zone_of[e, target])
-    return here == there or int(w.sites.zone[site, here, REACH]) >> there & 1 != 0
+    here, there = int(s.zone_of[source]), int(s.zone_of[target])
+    return here == there or int(s.site_zone[here, REACH]) >> there & 1 != 0
 
 
 @compiled
-def key_for(w: World, e: int, target: int) -> int:
+def key_for(s: State, target: int) -> int:
     """A stolen credential that opens the host and is not revoked; -1: there is none."""
-    site = w.state[e, SITE]
-    count = int(w.sites.size[site, CREDENTIALS])
+    count = int(s.credentials)
     if count == 0:
         return -1
-    start = throw(w, e, count)
+    start = throw(s, count)
     for k in range(count):
         c = (start + k) % count
-        if w.stolen[e, c] > 0 and _opens(w, e, c, target) and not _is_revoked(w, e, c):
+        if s.stolen[c] > 0 and _opens(s, c, target) and not _is_revoked(s, c):
             return c
     return -1
 
 
 @compiled
-def _opens(w: World, e: int, c: int, host: int) -> bool:
+def _opens(s: State, c: int, host: int) -> bool:
     for k in range(OPENS):
-        if w.sites.credential[w.state[e, SITE], c, OPENED + k] == host:
+        if s.site_credential[c, OPENED + k] == host:
             return True
     return False
 
 
 @compiled
-def _is_revoked(w: World, e: int, c: int) -> bool:
-    return holds(w, e, first_credential(w) + c)
+def _is_revoked(s: State, c: int) -> bool:
+    return holds(s, first_credential(s) + c)
 
 
 @compiled
-def _peer(w: World, e: int, a: int) -> int:
-    return 0 if w.address[e, a] == 0 else int(w.address[e, a]) | HOSTILE_BIT
+def _peer(s: State, a: int) -> int:
+    return 0 if s.address[a] == 0 else int(s.address[a]) | HOSTILE_BIT
 
 
 # ---------------------------------------------------------------- the moves
 
 
 @compiled
-def _scan(w: World, e: int, a: int) -> bool:
-    if not is_channel_up(w, e, a):
+def _scan(s: State, a: int) -> bool:
+    if not is_channel_up(s, a):
         return False
-    site, share = w.state[e, SITE], uniform(w, e, 0.5, 1.1) * w.temper[e, a, NOISE]
-    hosts = int(w.sites.size[site, HOSTS])
+    share = uniform(s, 0.5, 1.1) * s.temper[a, NOISE]
+    hosts = int(s.hosts)
     for host in range(hosts):
-        if w.sites.host[site, host, EXPOSED] > 0 and is_free(w, e, host):
-            report(w, e, rules.SCAN, host, _peer(w, e, a), -1, 0, share)
-    if happens(w, e, 0.45):  # what the firewall lets through reaches inner machines, too
-        inner = min(_INNER, int(hosts * uniform(w, e, 0.2, 1.0)))
+        if s.site_host[host, EXPOSED] > 0 and is_free(s, host):
+            report(s, rules.SCAN, host, _peer(s, a), -1, 0, share)
+    if happens(s, 0.45):  # what the firewall lets through reaches inner machines, too
+        inner = min(_INNER, int(hosts * uniform(s, 0.2, 1.0)))
         for _ in range(inner):
-            host = throw(w, e, hosts)
-            if is_free(w, e, host):
-                report(w, e, rules.SCAN, host, _peer(w, e, a), -1, 0, share)
+            host = throw(s, hosts)
+            if is_free(s, host):
+                report(s, rules.SCAN, host, _peer(s, a), -1, 0, share)
     return True
 
 
 @compiled
-def _from_outside(w: World, e: int, a: int, technique: int, target: int) -> bool:
-    site = w.state[e, SITE]
-    if not is_channel_up(w, e, a) or not is_free(w, e, target):
+def _from_outside(s: State, a: int, technique: int, target: int) -> bool:
+    if not is_channel_up(s, a) or not is_free(s, target):
         return False
-    noise = w.temper[e, a, NOISE]
+    noise = s.temper[a, NOISE]
     if technique == PHISH:
-        if w.sites.host[site, target, ROLE] != WORKSTATION:
+        if s.site_host[target, ROLE] != WORKSTATION:
             return False
-        report(w, e, rules.PHISHING, target, _peer(w, e, a), -1, 0, noise)
-        if happens(w, e, w.temper[e, a, PHISHES]):
-            take(w, e, a, target)
+        report(s, rules.PHISHING, target, _peer(s, a), -1, 0, noise)
+        if happens(s, s.temper[a, PHISHES]):
+            take(s, a, target)
         return True
-    if w.sites.host[site, target, EXPOSED] == 0:
+    if s.site_host[target, EXPOSED] == 0:
         return False
-    w.actor[e, a, TARGET] = target
+    s.actor[a, TARGET] = target
     if technique == PROBE:
-        report(w, e, rules.PROBE, target, _peer(w, e, a), -1, 0, noise)
+        report(s, rules.PROBE, target, _peer(s, a), -1, 0, noise)
         return True
-    report(w, e, rules.EXPLOIT, target, _peer(w, e, a), -1, 0, noise)
-    if happens(w, e, w.temper[e, a, EXPLOITS]):
-        take(w, e, a, target)
+    report(s, rules.EXPLOIT, target, _peer(s, a), -1, 0, noise)
+    if happens(s, s.temper[a, EXPLOITS]):
+        take(s, a, target)
     return True
 
 
 @compiled
-def _sideways(w: World, e: int, a: int, technique: int, target: int) -> bool:
-    base = int(w.actor[e, a, BASE])
-    if base < 0 or not is_free(w, e, base) or not is_channel_up(w, e, a):
+def _sideways(s: State, a: int, technique: int, target: int) -> bool:
+    base = int(s.actor[a, BASE])
+    if base < 0 or not is_free(s, base) or not is_channel_up(s, a):
         return False
-    if w.host[e, base, LEVEL] == CLEAN or not is_free(w, e, target):
+    if s.host[base, LEVEL] == CLEAN or not is_free(s, target):
         return False
-    if base == target or not reaches(w, e, base, target):
+    if base == target or not reaches(s, base, target):
         return False
-    key, chance = -1, w.temper[e, a, EXPLOITS]
-    share = uniform(w, e, 0.7, 1.4)
+    key, chance = -1, s.temper[a, EXPLOITS]
+    share = uniform(s, 0.7, 1.4)
     if technique == MOVE_BY_KEY:
-        key, chance = key_for(w, e, target), 1.0
+        key, chance = key_for(s, target), 1.0
         if key < 0:
             return False
-        share = uniform(w, e, 0.4, 0.8)
-    w.actor[e, a, TARGET] = target
-    report(w, e, rules.LATERAL, target, -1 - base, key, 0, share * w.temper[e, a, NOISE])
-    if happens(w, e, chance):
-        take(w, e, a, target)
+        share = uniform(s, 0.4, 0.8)
+    s.actor[a, TARGET] = target
+    report(s, rules.LATERAL, target, -1 - base, key, 0, share * s.temper[a, NOISE])
+    if happens(s, chance):
+        take(s, a, target)
     return True
 
 
 @compiled
-def take(w: World, e: int, a: int, host: int) -> None:
+def take(s: State, a: int, host: int) -> None:
     """A foothold."""
-    if w.host[e, host, LEVEL] == CLEAN:
-        w.host[e, host, LEVEL] = FOOTHOLD
-        w.metric[e, HOSTS_TAKEN] += 1
-    if w.metric[e, ENTERED_AT] < 0:
-        w.metric[e, ENTERED_AT] = w.state[e, MINUTE]
-    w.actor[e, a, BASE] = host
-    w.actor[e, a, TARGET] = -1
-    w.actor[e, a, PHASE] = INSIDE
-    w.state[e, MOVED] = 1
+    if s.host[host, LEVEL] == CLEAN:
+        s.host[host, LEVEL] = FOOTHOLD
+        s.metric[HOSTS_TAKEN] += 1
+    if s.metric[ENTERED_AT] < 0:
+        s.metric[ENTERED_AT] = s.minute
+    s.actor[a, BASE] = host
+    s.actor[a, TARGET] = -1
+    s.actor[a, PHASE] = INSIDE
+    s.moved = 1
 
 
 @compiled
-def _escalate(w: World, e: int, a: int, host: int) -> bool:
-    if not is_channel_up(w, e, a) or w.host[e, host, LEVEL] >= ROOT:
+def _escalate(s: State, a: int, host: int) -> bool:
+    if not is_channel_up(s, a) or s.host[host, LEVEL] >= ROOT:
         return False
-    share = uniform(w, e, 0.6, 1.3) * w.temper[e, a, NOISE]
-    report(w, e, rules.ESCALATION, host, 0, -1, 0, share)
-    w.host[e, host, LEVEL] = ROOT
-    w.state[e, MOVED] = 1
+    share = uniform(s, 0.6, 1.3) * s.temper[a, NOISE]
+    report(s, rules.ESCALATION, host, 0, -1, 0, share)
+    s.host[host, LEVEL] = ROOT
+    s.moved = 1
     return True
 
 
 @compiled
-def _steal_keys(w: World, e: int, a: int, host: int) -> bool:
+def _steal_keys(s: State, a: int, host: int) -> bool:
     """One of the keys that open this machine, or that its user has."""
-    if not is_channel_up(w, e, a) or w.host[e, host, LEVEL] < ROOT:
+    if not is_channel_up(s, a) or s.host[host, LEVEL] < ROOT:
         return False
-    w.host[e, host, ROBBED] = 1
-    site = w.state[e, SITE]
-    count = int(w.sites.size[site, CREDENTIALS])
+    s.host[host, ROBBED] = 1
+    count = int(s.credentials)
     found = -1
     if count > 0:
-        start = throw(w, e, count)
+        start = throw(s, count)
         for k in range(count):
             c = (start + k) % count
-            owner = int(w.sites.credential[site, c, OWNER])
-            lies_here = owner >= 0 and w.sites.user[site, owner, HOST] == host
-            if w.stolen[e, c] == 0 and (lies_here or _opens(w, e, c, host)):
+            owner = int(s.site_credential[c, OWNER])
+            lies_here = owner >= 0 and s.site_user[owner, HOST] == host
+            if s.stolen[c] == 0 and (lies_here or _opens(s, c, host)):
                 found = c
                 break
-    report(w, e, rules.THEFT_OF_KEYS, host, 0, found, 0, w.temper[e, a, NOISE])
+    report(s, rules.THEFT_OF_KEYS, host, 0, found, 0, s.temper[a, NOISE])
     if found >= 0:
-        w.stolen[e, found] = 1
+        s.stolen[found] = 1
     return True
 
 
 @compiled
-def _strike(w: World, e: int, a: int, technique: int, host: int) -> bool:
+def _strike(s: State, a: int, technique: int, host: int) -> bool:
     """Takes data out, or destroys; after enough of it the intruder is done."""
     if technique == EXFILTRATE:
-        if not is_channel_up(w, e, a):
+        if not is_channel_up(s, a):
             return False
-        peer = _peer(w, e, a)
-        report(w, e, rules.TRANSFER, host, peer, -1, 1, 0.6 * w.temper[e, a, NOISE])
+        peer = _peer(s, a)
+        report(s, rules.TRANSFER, host, peer, -1, 1, 0.6 * s.temper[a, NOISE])
     elif technique == DESTROY:
-        report(w, e, rules.DESTRUCTION, host, 0, -1, 0, w.temper[e, a, NOISE])
+        report(s, rules.DESTRUCTION, host, 0, -1, 0, s.temper[a, NOISE])
     else:
         return False
-    w.actor[e, a, STRIKES] -= 1
-    done = w.actor[e, a, STRIKES] <= 0
+    s.actor[a, STRIKES] -= 1
+    done = s.actor[a, STRIKES] <= 0
     if technique == DESTROY or done:
-        if w.host[e, host, LEVEL] != LOST:
-            w.metric[e, HOSTS_LOST] += 1
-        w.host[e, host, LEVEL] = LOST
-        w.actor[e, a, GOAL] = host
-        w.state[e, MOVED] = 1
+        if s.host[host, LEVEL] != LOST:
+            s.metric[HOSTS_LOST] += 1
+        s.host[host, LEVEL] = LOST
+        s.actor[a, GOAL] = host
+        s.moved = 1
     if done:
-        w.state[e, OVER] = 1
+        s.over = 1
     return True

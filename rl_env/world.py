@@ -1,31 +1,36 @@
-"""The state of a batch of environments: arrays with one leading axis, that compiled code steps.
+"""The state of one environment as a record, and a batch as an array of records.
 
-Every rule of the simulation is a scalar function of environment `e` of a `World`. Whatever is true
-of an environment is in here, its dice included, so environments do not depend on one another, nor
-on how many there are. The constants name places in the last axis of an array; times are minutes of
-the episode unless said otherwise.
+Every rule of the simulation is a scalar function of a `State`. Whatever is true of an environment
+is in there, its dice and its site included, so environments depend neither on one another nor on
+how many there are; compiled code is handed one pointer. The constants name places in the last axis
+of an array; times are minutes of the episode unless said otherwise.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.columns import CONTEXT_COLUMNS, ENTITY_COLUMNS, VERBS
+from policies.actions import Kind
+from policies.columns import (
+    CONTEXT_COLUMNS,
+    CRITICALITY,
+    ENTITY_COLUMNS,
+    KIND,
+    PROTECTED,
+    VERBS,
+)
 from policies.compiled import compiled
 from rl_env import dice
-from rl_env.site import Sites
+from rl_env.site import CREDENTIALS, HOSTS, Sites
 
-__all__ = ["ACTORS", "RULES", "World", "allocate"]
+__all__ = ["ACTORS", "RULES", "State", "templates"]
 
 Ints = NDArray[np.int32]
-Longs = NDArray[np.int64]
-Words = NDArray[np.uint64]
-Floats = NDArray[np.float64]
-Rows = NDArray[np.float32]
+State = Any  # a record of `_record`: numba and numpy both know its fields by name
 
 ACTORS: Final = 4  # the intruder, and those who only scan
 INTRUDER: Final = 0
@@ -34,51 +39,13 @@ CELLS: Final = 12  # kind x criticality
 OCTAVES: Final = 14  # rates of the background, from once a window to once in 8,192
 WAITING: Final = 64  # alerts that may be on their way
 TICKS: Final = 65_536  # per minute
-KINDS: Final = 3
 NEVER: Final = 1 << 30
 
-# state[e, ...]
-(
-    MINUTE,
-    EPOCH,  # Unix seconds at minute 0
-    SITE,  # index into Sites
-    STORY,  # QUIET, SCANNED or ATTACKED
-    WINDOWS,  # learned
-    HISTORY,  # of them before the episode
-    FRESH,  # entries of `fresh`
-    SLOTS,  # of indicators that were ever used
-    UNSORTED,  # neighbours have to be compared anew
-    STALE,  # the rules have to be asked anew
-    BLURRED,  # the context has to be written anew
-    MOVED,  # takeover or containment changed: harm and service have to be reckoned anew
-    ACTIVE,  # entries of `active`
-    NEXT_DUE,  # when something of them is due
-    NEXT_EDGE,  # when a window of budgets, the lease or a zone's rule ends or begins
-    NOISE_AT,  # next alert of the background, in ticks
-    NOISE_GAP,  # ticks between two of them, on average
-    NOISE_WEIGHT,  # of all sources
-    UPKEEP_AT,  # next piece of maintenance
-    UPKEEP_GAP,  # ticks between two of them, on average
-    UPKEEP_HOST,
-    UPKEEP_ACTIVITY,
-    UPKEEP_PARTS,  # still to come of the present piece
-    UPKEEP_SHARE,  # of each part, in 1 / 256
-    SCAN_AT,  # next scanner
-    SCAN_GAP,  # ticks between two of them, on average
-    SILENT_SORT,  # of sensors
-    SILENT_FROM,
-    SILENT_UNTIL,
-    WAITING_ALERTS,
-    LAG,  # minutes from order to enforcement
-    TOLD,  # entries of `trace`
-    OVER,  # the intruder reached its goal
-) = range(33)
-QUIET, SCANNED, ATTACKED = range(3)
-
-# host[e, h, ...]
+QUIET, SCANNED, ATTACKED = range(3)  # stories
+# host[h, ...]
 LEVEL, ROBBED = range(2)  # how far taken over; keys were looked for on it
 CLEAN, FOOTHOLD, ROOT, LOST = range(4)  # levels
-# row[e, r, ...] of each entity: hosts, then credentials, then indicators
+# row[r, ...] of each entity: hosts, then credentials, then indicators
 (
     CELL,  # of the guardrails
     GUARDED,  # protected
@@ -94,12 +61,12 @@ CLEAN, FOOTHOLD, ROOT, LOST = range(4)  # levels
     LISTED,  # in `active`
 ) = range(12)
 NONE, ACT, RELEASE = range(3)
-# indicator[e, i, ...]
+# indicator[i, ...]
 ADDRESS, HOSTILE, REACHED, LAST = range(4)
-# rule[e, k, ...]
+# rule[k, ...]
 STAGE, SORT, REMOTE, ANYWHERE, TACTIC = range(5)
 SIGNATURE, THRESHOLD, ANOMALY = range(3)  # sorts
-# cell[e, c, ...] of the guardrails; times are minutes
+# cell[c, ...] of the guardrails; times are minutes
 (
     ALLOWED,
     LEASABLE,
@@ -115,9 +82,7 @@ SIGNATURE, THRESHOLD, ANOMALY = range(3)  # sorts
     UNLIMITED,  # one order more may live
     LEASED,  # the lease covers it
 ) = range(13)
-# lease[e, ...]
-LEASE_UNTIL, LEASE_WORST, LEASE_TTL, LEASE_BUDGET, LEASE_LEFT = 0, 1, 2, 3, 6
-# actor[e, a, ...]
+# actor[a, ...]
 (
     PROFILE,
     PHASE,  # GONE, OUTSIDE or INSIDE
@@ -134,7 +99,7 @@ LEASE_UNTIL, LEASE_WORST, LEASE_TTL, LEASE_BUDGET, LEASE_LEFT = 0, 1, 2, 3, 6
     NOTICED,  # what was contained of it
 ) = range(13)
 GONE, OUTSIDE, INSIDE = range(3)
-# temper[e, a, ...] of an actor
+# temper[a, ...] of an actor
 (
     PACE,  # minutes between moves, as a share of the usual ones
     NOISE,  # share of the rules that answer to it
@@ -147,43 +112,9 @@ GONE, OUTSIDE, INSIDE = range(3)
     PATIENCE,  # minutes
     DWELL,  # usual minutes between moves
 ) = range(10)
-# mind[e, ...] of the operators
-(
-    MEDIAN,  # minutes to answer
-    SPREAD,  # of the logarithm
-    FATIGUE,  # slower by this share for each question lately
-    STAMP,  # chance more, for each question lately, to approve without a look
-    BUSY,  # slower by this factor for other work
-    NIGHT,  # and by this one at night
-    RIGHT,  # chance to approve what is needed
-    WRONG,  # and what is not
-    TRUST,  # weight of the evidence shown, against their own look
-    LAPSE,  # chance never to answer
-    TIRED,  # questions lately
-    TIRED_AT,
-    ANSWER,  # recent mean of minutes to answer
-    SHARE,  # recent share of approvals
-) = range(14)
-# rate[e, ...]
-(
-    HARM,  # reward per minute as things stand
-    SERVICE,
-    LOST_WORK,  # users who cannot work, as things stand
-    KEYS_LOST,  # reward per minute for revoked keys of services
-    COMPROMISED,  # hosts taken over and not isolated
-    DETECTION,
-    OVERLAP,
-    DELAY_CHANCE,
-    UPKEEP_SEEN,  # share of past windows with a given rule of maintenance, per host
-    SCAN_SEEN,  # and with a given rule of scanning, per exposed host
-    YOUTH,  # 1 at a site just set up, towards 0
-    WORK_FROM,  # hour of the day
-    WORK_UNTIL,
-    QUIETEST,  # octaves of what speaks by itself, the most and the least: noise, logins, scans
-) = range(14)
-# term[e, ...] of the reward
+# term[...] of the reward
 HARM_TERM, SERVICE_TERM, EFFORT_TERM, CHAIN_TERM = range(4)
-# metric[e, ...]: ground truth of an episode
+# metric[...]: ground truth of an episode
 (
     PROPOSALS,
     APPROVALS_ASKED,
@@ -203,170 +134,236 @@ HARM_TERM, SERVICE_TERM, EFFORT_TERM, CHAIN_TERM = range(4)
     CONTAINED_AFTER,
 ) = range(16)
 
+_INT, _LONG, _WORD, _FLOAT, _SHOWN = np.int32, np.int64, np.uint64, np.float64, np.float32
 
-class World(NamedTuple):
-    """`B` environments over the same sites: of `N` hosts, `C` credentials and `I` indicators at
-    most, so `R = N + C + I` rows.
-    """
+_NUMBERS = (
+    "minute",
+    "epoch",  # Unix seconds at minute 0
+    "site",  # which of the sites
+    "hosts",  # how many there are
+    "credentials",
+    "users",
+    "zones",
+    "partners",
+    "shields",
+    "story",  # QUIET, SCANNED or ATTACKED
+    "windows",  # learned
+    "history",  # of them before the episode
+    "fresh_count",  # entries of `fresh`
+    "slots",  # of indicators that were ever used
+    "unsorted",  # neighbours have to be compared anew
+    "stale",  # 1: the rules have to be asked anew; 2: and shown of all entities
+    "blurred",  # the context has to be written anew
+    "moved",  # takeover or containment changed: harm and service have to be reckoned anew
+    "active_count",  # entries of `active`
+    "next_due",  # when something of them is due
+    "next_edge",  # when a window of budgets, the lease or a zone's rule ends or begins
+    "noise_at",  # next alert of the background, in ticks
+    "noise_gap",  # ticks between two of them, on average
+    "noise_weight",  # of all sources
+    "upkeep_at",  # next piece of maintenance
+    "upkeep_gap",  # ticks between two of them, on average
+    "upkeep_host",
+    "upkeep_activity",
+    "upkeep_parts",  # still to come of the present piece
+    "upkeep_share",  # of each part, in 1 / 256
+    "scan_at",  # next scanner
+    "scan_gap",  # ticks between two of them, on average
+    "silent_sort",  # of sensors
+    "silent_from",
+    "silent_until",
+    "waiting",  # entries of `late`
+    "told",  # entries of `journal`
+    "lag",  # minutes from order to enforcement
+    "over",  # the intruder reached its goal
+    "lease_until",
+    "lease_worst",  # criticality
+    "lease_ttl",
+    "zones_open",  # bits of the zones of which one asset more may be isolated
+    "zones_frozen",
+    "zones_at_work",  # in their change window
+    "pools_open",
+    "move_technique",  # that the intruder is told; -1: it decides by itself
+    "move_target",
+)
+_AMOUNTS = (
+    "harm",  # reward per minute as things stand
+    "lost_work",  # users who cannot work
+    "keys_lost",  # reward per minute for revoked keys of services
+    "compromised",  # hosts taken over and not isolated
+    "detection",  # share of what sensors could see that they see
+    "overlap",  # chance that a rule answers to an activity that is not its own
+    "delay_chance",  # of alerts that come late
+    "upkeep_seen",  # share of past windows with a given rule of maintenance, per host
+    "scan_seen",  # and with a given rule of scanning, per exposed host
+    "youth",  # 1 at a site just set up, towards 0
+    "work_from",  # hour of the day
+    "work_until",
+    "answer_median",  # minutes operators take
+    "answer_spread",  # of the logarithm
+    "fatigue",  # slower by this share for each question lately
+    "stamps",  # chance more, for each question lately, to approve without a look
+    "busy",  # slower by this share for other work
+    "night",  # and by this factor at night
+    "approves_right",  # chance to approve what is needed
+    "approves_wrong",  # and what is not
+    "trust",  # weight of the evidence shown, against their own look
+    "lapses",  # chance never to answer
+    "tired",  # questions lately
+    "tired_at",
+    "answer_minutes",  # recent mean
+    "approval_share",  # recent share
+)
 
-    sites: Sites  # shared by all, never written
-    dials: Floats  # the scenario's parameters, at PLACES; shared, never written
-    entities: Rows  # [B, R, len(ENTITY_COLUMNS)] as policies.columns has them; absent rows are zero
-    context: Rows  # [B, len(CONTEXT_COLUMNS)]
-    mask: NDArray[np.bool_]  # [B, 1 + VERBS * R]
-    term: Floats  # [B, 4] of the last step's reward
-    metric: Floats  # [B, 16]
-    keys: Words  # [B] of the dice
-    counts: Words  # [B] throws
-    state: Longs  # [B, 33]
-    zone_of: Ints  # [B, N] as in `sites`
-    host: Ints  # [B, N, 2]
-    row: Ints  # [B, R, 12]
-    active: Ints  # [B, R] rows with an order, a question or a refusal
-    indicator: Longs  # [B, I, 4]
-    reached: Words  # [B, I, N / 64] bits of the hosts an indicator reached
-    stolen: NDArray[np.uint8]  # [B, C]
-    rule: Ints  # [B, RULES, 5]
-    source: Ints  # [B, S] host * RULES + rule of the background, by octave
-    scratch: Ints  # [S, 2] used within a reset alone
-    octave: Ints  # [B, OCTAVES] ends in `source`
-    present: Words  # [B, R, RULES / 64] rules that spoke in the open window
-    spoken: Words  # [B, RULES / 64] anywhere
-    alerts: Ints  # [B, R] that came in the open window
-    fresh: Ints  # [B, F] row * RULES + rule, as they came
-    learned: NDArray[np.uint8]  # [B, R, RULES] windows of the episode
-    heard: Ints  # [B, RULES] windows of the episode, anywhere
-    late: Longs  # [B, WAITING, 8] alerts on their way, see rl_env.sensors
-    trace: Longs  # [B, L, 8] alerts as they were told; L is zero unless they are wanted
-    strongest: Rows  # [B, zones + 1, 2]
-    isolated: Ints  # [B, zones] how many assets
-    pooled: Ints  # [B, pools] how many members are isolated
-    opened: Longs  # [B, 4] bits of zones open, frozen and in their change window; of pools open
-    cell: Ints  # [B, CELLS, 13]
-    lease: Ints  # [B, 9]
-    actor: Ints  # [B, ACTORS, 13]
-    temper: Floats  # [B, ACTORS, 10]
-    address: Longs  # [B, ACTORS] IPv4 they come from; zero: none
-    move: Ints  # [B, 2] technique and target the intruder is told; -1: it decides by itself
-    mind: Floats  # [B, 14]
-    rate: Floats  # [B, 19]
+
+def _site_fields(sites: Sites) -> list[tuple[Any, ...]]:
+    """What an environment has of its site."""
+    return [
+        ("zone_of", _INT, sites.zones.shape[1:]),
+        *((f"site_{name}", _INT, getattr(sites, name).shape[1:]) for name in _TABLES),
+        *(
+            (f"site_{name}", _LONG, getattr(sites, name).shape[1:])
+            for name in ("partner", "shield")
+        ),
+    ]
 
 
-def allocate(sites: Sites, dials: Floats, batch: int, trace: int = 0) -> World:
-    """A world of zeros. `trace`: alerts per step that are kept for whoever reads them."""
+_TABLES = ("host", "credential", "user", "zone", "pool")
+
+
+def _record(sites: Sites, dials: int, trace: int) -> np.dtype[Any]:
+    """`N` hosts, `C` credentials and `I` indicators at most make `R = N + C + I` rows."""
     hosts, credentials = sites.host.shape[1], sites.credential.shape[1]
     zones, pools = sites.zone.shape[1], sites.pool.shape[1]
-    indicators = 16 if hosts <= 100 else 32
-    rows = hosts + credentials + indicators
-    words = RULES // 64
+    indicators = 16 if hosts <= 128 else 32
+    rows, words = hosts + credentials + indicators, RULES // 64
+    fields: list[tuple[Any, ...]] = [
+        ("key", _WORD),  # of the dice
+        ("count", _WORD),  # throws
+        *((name, _LONG) for name in _NUMBERS),
+        *((name, _FLOAT) for name in _AMOUNTS),
+        ("term", _FLOAT, (4,)),  # of the last step's reward
+        ("metric", _FLOAT, (16,)),
+        ("quietest", _FLOAT, (6,)),  # octaves of what speaks by itself, rarest and commonest
+        ("lease_budget", _INT, (3,)),
+        ("lease_left", _INT, (3,)),
+        ("entities", _SHOWN, (rows, len(ENTITY_COLUMNS))),  # policies.columns; absent rows: zero
+        ("context", _SHOWN, (len(CONTEXT_COLUMNS),)),
+        ("mask", np.uint8, (1 + VERBS * rows,)),
+        ("host", _INT, (hosts, 2)),
+        ("row", _INT, (rows, 12)),
+        ("active", _INT, (rows,)),  # rows with an order, a question or a refusal
+        ("indicator", _LONG, (indicators, 3)),
+        ("reached", _WORD, (indicators, (hosts + 63) // 64)),  # bits of hosts
+        ("stolen", np.uint8, (credentials,)),
+        ("rule", _INT, (RULES, 5)),
+        ("source", _INT, (16 * hosts + 64,)),  # host * RULES + rule of the background, by octave
+        ("octave", _INT, (OCTAVES,)),  # ends in `source`
+        ("present", _WORD, (rows, words)),  # rules that spoke in the open window
+        ("spoken", _WORD, (words,)),  # anywhere
+        ("alerts", _INT, (rows,)),  # that came in the open window
+        ("fresh", _INT, (6 * rows,)),  # row * RULES + rule, as they came
+        ("learned", np.uint8, (rows, RULES)),  # windows of the episode
+        ("heard", _INT, (RULES,)),  # windows of the episode, anywhere
+        ("late", _LONG, (WAITING, 8)),  # alerts on their way, see rl_env.sensors
+        ("journal", _LONG, (max(1, trace), 8)),  # alerts as they were told
+        ("strongest", _SHOWN, (zones + 1, 2)),
+        ("isolated", _INT, (zones,)),  # how many assets of each zone
+        ("pooled", _INT, (pools,)),  # how many members of each pool are isolated
+        ("cell", _INT, (CELLS, 13)),
+        ("actor", _INT, (ACTORS, 13)),
+        ("temper", _FLOAT, (ACTORS, 10)),
+        ("address", _LONG, (ACTORS,)),  # IPv4 they come from; zero: none
+        ("dials", _FLOAT, (dials,)),  # the scenario's parameters, at PLACES
+        *_site_fields(sites),
+    ]
+    return np.dtype(fields, align=True)
 
-    def ints(*shape: int) -> Ints:
-        return np.zeros((batch, *shape), dtype=np.int32)
 
-    def longs(*shape: int) -> Longs:
-        return np.zeros((batch, *shape), dtype=np.int64)
+def templates(sites: Sites, dials: NDArray[np.float64], trace: int = 0) -> Any:
+    """A record array [K]: a state at each site, before anything happened there; an episode begins
+    as a copy of one. `trace`: alerts per minute that are kept for whoever reads them.
+    """
+    found = np.zeros(len(sites.size), _record(sites, len(dials), trace)).view(np.recarray)
+    for k, name in enumerate(("hosts", "credentials", "users", "zones", "partners", "shields")):
+        found[name] = sites.size[:, k]
+    found["site"] = np.arange(len(sites.size))
+    found["zone_of"] = sites.zones
+    for name in (*_TABLES, "partner", "shield"):
+        found[f"site_{name}"] = getattr(sites, name)
+    found["dials"] = dials
+    found["mask"][:, 0] = 1
+    found["metric"][:, [ENTERED_AT, CONTAINED_AFTER]] = -1.0
+    found["next_due"] = NEVER
+    found["stale"] = 2
+    found["blurred"] = found["moved"] = 1
+    found["actor"][:, :, TARGET] = -1
+    found["move_technique"] = -1
+    _place(found, Kind.ISOLATE, 0, sites.size[:, HOSTS], sites.host[:, :, :2])
+    first = sites.host.shape[1]
+    _place(found, Kind.REVOKE, first, sites.size[:, CREDENTIALS], sites.credential[:, :, :2])
+    return found
 
-    def bits(*shape: int) -> Words:
-        return np.zeros((batch, *shape), dtype=np.uint64)
 
-    def floats(*shape: int) -> Floats:
-        return np.zeros((batch, *shape), dtype=np.float64)
-
-    def shown(*shape: int) -> Rows:
-        return np.zeros((batch, *shape), dtype=np.float32)
-
-    return World(
-        sites=sites,
-        dials=dials,
-        entities=shown(rows, len(ENTITY_COLUMNS)),
-        context=shown(len(CONTEXT_COLUMNS)),
-        mask=np.zeros((batch, 1 + VERBS * rows), dtype=np.bool_),
-        term=floats(4),
-        metric=floats(16),
-        keys=bits(),
-        counts=bits(),
-        state=longs(33),
-        zone_of=ints(hosts),
-        host=ints(hosts, 2),
-        row=ints(rows, 12),
-        active=ints(rows),
-        indicator=longs(indicators, 4),
-        reached=bits(indicators, (hosts + 63) // 64),
-        stolen=np.zeros((batch, credentials), dtype=np.uint8),
-        rule=ints(RULES, 5),
-        source=ints(16 * hosts + 64),
-        scratch=np.zeros((16 * hosts + 64, 2), dtype=np.int32),
-        octave=ints(OCTAVES),
-        present=bits(rows, words),
-        spoken=bits(words),
-        alerts=ints(rows),
-        fresh=ints(6 * rows),
-        learned=np.zeros((batch, rows, RULES), dtype=np.uint8),
-        heard=ints(RULES),
-        late=longs(WAITING, 8),
-        trace=longs(trace, 8),
-        strongest=shown(zones + 1, 2),
-        isolated=ints(zones),
-        pooled=ints(pools),
-        opened=longs(4),
-        cell=ints(CELLS, 13),
-        lease=ints(9),
-        actor=ints(ACTORS, 13),
-        temper=floats(ACTORS, 10),
-        address=longs(ACTORS),
-        move=ints(2),
-        mind=floats(14),
-        rate=floats(19),
-    )
+def _place(found: Any, kind: Kind, first: int, count: Ints, what: Ints) -> None:
+    """Entities of which criticality and protection are known, from row `first` on."""
+    rows = slice(first, first + what.shape[1])
+    real = np.arange(what.shape[1]) < count[:, None]
+    criticality, guarded = np.where(real, what[:, :, 0], 0), np.where(real, what[:, :, 1], 0)
+    found["row"][:, rows, CELL] = 4 * kind + criticality
+    found["row"][:, rows, GUARDED] = guarded
+    found["entities"][:, rows, KIND + kind] = real
+    found["entities"][:, rows, CRITICALITY] = criticality / 3.0
+    found["entities"][:, rows, PROTECTED] = guarded
 
 
 @compiled
-def throw(w: World, e: int, n: int) -> int:
+def throw(s: State, n: int) -> int:
     """A number from 0 to n - 1."""
-    return dice.below(w.keys, w.counts, e, n)
+    return dice.below(s, n)
 
 
 @compiled
-def uniform(w: World, e: int, low: float, high: float) -> float:
-    return low + (high - low) * (float(dice.draw(w.keys, w.counts, e)) / 4294967296.0)
+def uniform(s: State, low: float, high: float) -> float:
+    return low + (high - low) * (float(dice.draw(s)) / 4294967296.0)
 
 
 @compiled
-def happens(w: World, e: int, probability: float) -> bool:
-    return float(dice.draw(w.keys, w.counts, e)) < probability * 4294967296.0
+def happens(s: State, probability: float) -> bool:
+    return float(dice.draw(s)) < probability * 4294967296.0
 
 
 @compiled
-def between(w: World, e: int, place: int) -> float:
+def between(s: State, place: int) -> float:
     """From the parameter's low end to its high end, which follows."""
-    return uniform(w, e, w.dials[place], w.dials[place + 1])
+    return uniform(s, s.dials[place], s.dials[place + 1])
 
 
 @compiled
-def whole(w: World, e: int, place: int) -> int:
+def whole(s: State, place: int) -> int:
     """The same for whole numbers, both ends included."""
-    low = int(w.dials[place])
-    return low + throw(w, e, int(w.dials[place + 1]) - low + 1)
+    low = int(s.dials[place])
+    return low + throw(s, int(s.dials[place + 1]) - low + 1)
 
 
 @compiled
-def spread(w: World, e: int, place: int) -> float:
+def spread(s: State, place: int) -> float:
     """The same, evenly by the logarithm."""
-    return math.exp(uniform(w, e, math.log(w.dials[place]), math.log(w.dials[place + 1])))
+    return math.exp(uniform(s, math.log(s.dials[place]), math.log(s.dials[place + 1])))
 
 
 @compiled
-def of_site(w: World, e: int, one: int, other: int) -> float:
+def of_site(s: State, one: int, other: int) -> float:
     """A number from 0 to 1 that belongs to these two in this episode."""
-    return float(dice.hashed(w.keys[e], one, other)) / 4294967296.0
+    return float(dice.hashed(s.key, one, other)) / 4294967296.0
 
 
 @compiled
-def first_credential(w: World) -> int:
+def first_credential(s: State) -> int:
     """Row of the first credential; hosts come before."""
-    return w.host.shape[1]
+    return s.host.shape[0]
 
 
 @compiled
-def first_indicator(w: World) -> int:
-    return w.host.shape[1] + w.stolen.shape[1]
+def first_indicator(s: State) -> int:
+    return s.host.shape[0] + s.stolen.shape[0]
