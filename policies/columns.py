@@ -25,12 +25,12 @@ ENTITY_COLUMNS: tuple[str, ...] = (
     "is_credential",
     *(f"evidence_{stage.name.lower()}" for stage in Stage),  # nats / NATS, fading in 30 minutes
     "evidence_total",  # their sum
-    "variety_10min",  # surprising (type, window) / MANY, fading in 10 minutes
-    "variety_1h",  # the same, fading in 60
-    "alerts",  # log1p of the alerts of each window / LOUD, fading in 30 minutes
-    "recency",  # 1 at the last surprise, fading in 10 minutes
     "zone_max",  # total of the strongest other asset of the zone
     "site_max",  # total of the strongest other entity anywhere
+    "alerts",  # log1p of the alerts of each window / LOUD, fading in 30 minutes
+    "variety_10min",  # surprising (type, window) / MANY, fading in 10 minutes
+    "recency",  # 1 at the last surprise, fading in 10 minutes
+    "variety_1h",  # as variety_10min, fading in 60 minutes
     "touched",  # indicators: log1p of assets reached, / 4
     "criticality",  # / 3
     "ordered",
@@ -47,12 +47,12 @@ ENTITY_COLUMNS: tuple[str, ...] = (
 KIND: Final = 0
 EVIDENCE: Final = 3
 TOTAL: Final = 10
-VARIETY_10MIN: Final = 11
-VARIETY_1H: Final = 12
+ZONE_MAX: Final = 11
+SITE_MAX: Final = 12
 ALERTS: Final = 13
-RECENCY: Final = 14
-ZONE_MAX: Final = 15
-SITE_MAX: Final = 16
+VARIETY_10MIN: Final = 14
+RECENCY: Final = 15
+VARIETY_1H: Final = 16
 TOUCHED: Final = 17
 CRITICALITY: Final = 18
 ORDERED: Final = 19

@@ -38,9 +38,12 @@ MAX_SURPRISE = 12.0  # nats
 
 Rows = NDArray[np.float32]
 
-_SPANS = (*(1800.0,) * 8, 600.0, 3600.0, 1800.0, 600.0, 1800.0, 1800.0)  # seconds to 1/e
-_FADING = len(_SPANS)  # columns from EVIDENCE on, the last of them SITE_MAX
-FACTORS: Rows = np.exp(-MINUTE / np.array(_SPANS)).astype(np.float32)  # per minute
+# What is left after a minute of what fades to 1/e within 10, 30 and 60. The columns from EVIDENCE
+# to ALERTS, which is all that fades within 30, lie side by side: compilers make vectors of them.
+_IN_10, _IN_30, _IN_60 = (np.float32(math.exp(-1.0 / minutes)) for minutes in (10, 30, 60))
+_SLOW = VARIETY_10MIN - EVIDENCE
+FACTORS: Rows = np.array([_IN_30] * _SLOW + [_IN_10, _IN_10, _IN_60], dtype=np.float32)
+_LOGARITHMS = np.log1p(np.arange(1024.0))
 _ONE_MORE = np.float32(1.0 / MANY)
 _FULL = np.float32(1.0)
 
@@ -77,15 +80,24 @@ def add(rows: Rows, r: int, stage: int, nats: float) -> None:
 @compiled
 def count(rows: Rows, r: int, before: int, times: int) -> None:
     """So many alerts more, after `before` in this window."""
-    rows[r, ALERTS] += np.float32((math.log1p(before + times) - math.log1p(before)) / LOUD)
+    rows[r, ALERTS] += np.float32((logarithm(before + times) - logarithm(before)) / LOUD)
+
+
+@compiled
+def logarithm(count: int) -> float:
+    """log1p of a whole number; looked up where it is small, as most are."""
+    return _LOGARITHMS[count] if count < 1024 else math.log1p(float(count))
 
 
 @compiled
 def fade(rows: Rows, first: int, last: int) -> None:
     """One minute passes for rows `first` to `last - 1`."""
     for r in range(first, last):
-        for column in range(_FADING):
-            rows[r, EVIDENCE + column] *= FACTORS[column]
+        for column in range(EVIDENCE, EVIDENCE + _SLOW):
+            rows[r, column] *= _IN_30
+        rows[r, VARIETY_10MIN] *= _IN_10
+        rows[r, RECENCY] *= _IN_10
+        rows[r, VARIETY_1H] *= _IN_60
 
 
 @compiled

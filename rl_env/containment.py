@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
 from policies.columns import (
-    ANSWER_TIME,
-    APPROVAL_SHARE,
     BUDGET_LEFT,
     LEARNED,
     LEASE_LIVE,
@@ -17,6 +13,7 @@ from policies.columns import (
     LEASE_LEFT as LEASE_LEFT_COLUMN,
 )
 from policies.compiled import compiled
+from policies.evidence import logarithm
 from rl_env.masking import approvals_of, delay_of, is_leased, left, show, takes
 from rl_env.operators import ask, remember
 from rl_env.parameters import PLACES as AT
@@ -51,6 +48,8 @@ from rl_env.world import (
     STARTS,
     TTL,
     USED,
+    WHEN,
+    ZONES_STALE,
     State,
     first_credential,
 )
@@ -75,7 +74,8 @@ def act(s: State, action: int) -> None:
     else:
         _propose(s, r)
     _list(s, r)
-    s.next_due = min(s.next_due, _next_of(s, r))
+    s.row[r, WHEN] = _next_of(s, r)
+    s.next_due = min(s.next_due, s.row[r, WHEN])
     show(s, r)
     s.blurred = 1
 
@@ -85,7 +85,7 @@ def _propose(s: State, r: int) -> None:
     right = deserves(s, r)
     cell = s.cell[s.row[r, CELL]]
     cell[USED] += 1
-    s.stale |= 1
+    s.stale |= 1 << s.row[r, CELL]
     s.term[EFFORT_TERM] -= s.dials[AT.reward_proposal]
     kind = s.row[r, CELL] // 4
     s.metric[PROPOSALS] += 1
@@ -94,6 +94,7 @@ def _propose(s: State, r: int) -> None:
         s.metric[BLOCKS + 2 * kind + 1] += 1
     if is_leased(s, r):
         s.lease_left[kind] -= 1
+        s.stale |= 15 << (4 * kind)
         _pay(s, AT.reward_gas_lease_order)
         _order(s, r)
     else:
@@ -133,11 +134,12 @@ def carry_on(s: State) -> None:
     kept, due = 0, NEVER
     for k in range(s.active_count):
         r = int(s.active[k])
-        _carry_on(s, r, int(now))
-        show(s, r)
-        following = _next_of(s, r)
-        if following < NEVER:
-            due = min(due, following)
+        if s.row[r, WHEN] <= now:
+            _carry_on(s, r, int(now))
+            s.row[r, WHEN] = _next_of(s, r)
+            show(s, r)
+        if s.row[r, WHEN] < NEVER:
+            due = min(due, int(s.row[r, WHEN]))
             s.active[kept] = r
             kept += 1
         else:
@@ -226,12 +228,13 @@ def _end(s: State, r: int, cleans: bool) -> None:
 @compiled
 def _tally(s: State, r: int, change: int) -> None:
     s.cell[s.row[r, CELL], LIVE] += change
+    s.stale |= 1 << s.row[r, CELL]
     if r < first_credential(s):
         s.isolated[s.zone_of[r]] += change
         pool = int(s.site_host[r, POOL])
         if pool >= 0:
             s.pooled[pool] += change
-    s.stale |= 1
+        s.stale |= ZONES_STALE
 
 
 @compiled
@@ -269,7 +272,7 @@ def blur(s: State) -> None:
     s.blurred = 0
     context = s.context
     live = s.lease_until > s.minute
-    context[LEARNED] = math.log1p(float(s.windows)) / 6.0
+    context[LEARNED] = logarithm(int(s.windows)) / 6.0
     context[LEASE_LIVE] = live
     for kind in range(3):
         budget = float(s.lease_budget[kind])
@@ -281,10 +284,8 @@ def blur(s: State) -> None:
         row = s.row[s.active[k]]
         pending += row[QUESTION] != NONE
         standing += row[ENDS] > s.minute
-    context[WAITING] = math.log1p(float(pending)) / _MANY
-    context[STANDING] = math.log1p(float(standing)) / _MANY
-    context[ANSWER_TIME] = math.log1p(s.answer_minutes) / 4.0
-    context[APPROVAL_SHARE] = s.approval_share
+    context[WAITING] = logarithm(pending) / _MANY
+    context[STANDING] = logarithm(standing) / _MANY
 
 
 @compiled

@@ -36,6 +36,7 @@ from rl_env.site import (
     POOL,
 )
 from rl_env.world import (
+    ALL_STALE,
     ALLOWED,
     BEGAN,
     BUDGET,
@@ -57,6 +58,7 @@ from rl_env.world import (
     TTL,
     UNLIMITED,
     USED,
+    ZONES_STALE,
     State,
     first_credential,
     first_indicator,
@@ -64,6 +66,7 @@ from rl_env.world import (
 
 __all__ = ["QUARTERS", "approvals_of", "delay_of", "left", "show", "survey", "takes"]
 
+EDGE_STALE = 2 * ZONES_STALE - 1  # all cells, zones and pools
 QUARTERS = 4  # in which the time that an order has left is shown
 
 
@@ -73,14 +76,20 @@ def survey(s: State) -> None:
     now = int(s.minute)
     if now >= s.next_edge:
         _cross_edge(s, now)
-    elif s.stale == 0:
+        s.stale |= EDGE_STALE
+    stale = int(s.stale)
+    if stale == 0:
         return
-    changed = s.stale > 1
     s.stale = 0
+    changed = stale & ALL_STALE != 0
+    if changed:
+        stale = EDGE_STALE
     for c in range(CELLS):
-        changed |= _survey_cell(s, c, now)
-    changed |= _survey_zones(s, now)
-    changed |= _survey_pools(s)
+        if stale >> c & 1 != 0:
+            changed |= _survey_cell(s, c, now)
+    if stale & ZONES_STALE != 0:
+        changed |= _survey_zones(s, now)
+        changed |= _survey_pools(s)
     if changed:
         _show_all(s, 0, int(s.hosts))
         credential, indicator = first_credential(s), first_indicator(s)

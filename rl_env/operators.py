@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from policies.columns import NATS, TOTAL
+from policies.columns import ANSWER_TIME, APPROVAL_SHARE, NATS, TOTAL
 from policies.compiled import compiled
 from rl_env.parameters import PLACES as AT
 from rl_env.world import (
@@ -47,6 +47,7 @@ def draw_operators(s: State) -> None:
     s.tired = s.tired_at = 0.0
     s.answer_minutes = s.answer_median
     s.approval_share = 1.0
+    _show_answers(s)
 
 
 @compiled
@@ -101,4 +102,10 @@ def remember(s: State, minutes: float, agreed: bool) -> None:
     """An answer that was given."""
     s.answer_minutes += (minutes - s.answer_minutes) / _REMEMBERED
     s.approval_share += ((1.0 if agreed else 0.0) - s.approval_share) / _REMEMBERED
-    s.blurred = 1
+    _show_answers(s)
+
+
+@compiled
+def _show_answers(s: State) -> None:
+    s.context[ANSWER_TIME] = math.log1p(s.answer_minutes) / 4.0
+    s.context[APPROVAL_SHARE] = s.approval_share

@@ -86,15 +86,13 @@ _TACTICS = np.array([np.resize(row[5], 12) for row in _TABLE], dtype=np.int64)  
 _LENDERS = np.array([(*row[6], -1, -1)[:2] for row in _TABLE], dtype=np.int64)
 _STAGES = np.array([*(Stage.of(t) for t in Tactic), Stage.UNKNOWN], dtype=np.int64)
 IN_ALL: Final = int(FIRST[-1])
+_OWNERS = np.repeat(np.arange(ACTIVITIES), _COUNT)
 
 
 @compiled
 def activity_of(rule: int) -> int:
     """Whose own rule it is."""
-    activity = 0
-    while FIRST[activity + 1] <= rule:
-        activity += 1
-    return activity
+    return _OWNERS[rule]
 
 
 @compiled

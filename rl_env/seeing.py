@@ -16,6 +16,7 @@ from policies.actions import Kind
 from policies.columns import KIND, TOTAL, TOUCHED
 from policies.compiled import compiled
 from rl_env.history import learned_before
+from rl_env.masking import show
 from rl_env.world import (
     ADDRESS,
     ANYWHERE,
@@ -107,7 +108,7 @@ def _slot_of(s: State, peer: int) -> int:
     s.entities[r, KIND + BLOCK] = 1.0
     s.row[r, CELL] = 0
     s.row[r, GUARDED] = _is_shielded(s, address)
-    s.stale = 1
+    show(s, r)
     return slot
 
 

@@ -30,6 +30,8 @@ from rl_env.world import (
 
 __all__ = ["background", "draw_sensors", "hear_late", "report"]
 
+_OCTAVES = 1.0 / math.log(2.0)
+
 # late[k, ...] and journal[k, ...]; the first is when it is heard, in minutes
 (DUE_AT, RULE, HOST, PEER, KEY, TIMES, OUTWARD, SAID_AT) = range(8)
 
@@ -68,7 +70,7 @@ def report(
     for _ in range(count):
         rule = pick_rule(s, activity)
         most = min(REPEATS[activity], s.dials[AT.sensors_bursts + s.rule[rule, SORT]])
-        times = int(math.exp(uniform(s, 0.0, most)))
+        times = 1 << throw(s, 1 + int(most * _OCTAVES))
         _say(s, rule, host, peer, credential, outward, times)
 
 

@@ -40,6 +40,8 @@ OCTAVES: Final = 14  # rates of the background, from once a window to once in 8,
 WAITING: Final = 64  # alerts that may be on their way
 TICKS: Final = 65_536  # per minute
 NEVER: Final = 1 << 30
+ZONES_STALE: Final = 1 << CELLS  # of `stale`: zones and pools have to be asked anew
+ALL_STALE: Final = 1 << (CELLS + 1)  # and everything, and be shown of all entities
 
 QUIET, SCANNED, ATTACKED = range(3)  # stories
 # host[h, ...]
@@ -59,7 +61,8 @@ CLEAN, FOOTHOLD, ROOT, LOST = range(4)  # levels
     DUE,  # when what they agreed to may be done; NEVER while they have not answered
     REFUSED_UNTIL,  # not asked again before
     LISTED,  # in `active`
-) = range(12)
+    WHEN,  # something of it is due next
+) = range(13)
 NONE, ACT, RELEASE = range(3)
 # indicator[i, ...]
 ADDRESS, HOSTILE, REACHED, LAST = range(4)
@@ -152,7 +155,7 @@ _NUMBERS = (
     "fresh_count",  # entries of `fresh`
     "slots",  # of indicators that were ever used
     "unsorted",  # neighbours have to be compared anew
-    "stale",  # 1: the rules have to be asked anew; 2: and shown of all entities
+    "stale",  # bits of the cells that have to be asked anew, then ZONES_STALE and ALL_STALE
     "blurred",  # the context has to be written anew
     "moved",  # takeover or containment changed: harm and service have to be reckoned anew
     "active_count",  # entries of `active`
@@ -251,7 +254,7 @@ def _record(sites: Sites, dials: int, trace: int) -> np.dtype[Any]:
         ("context", _SHOWN, (len(CONTEXT_COLUMNS),)),
         ("mask", np.uint8, (1 + VERBS * rows,)),
         ("host", _INT, (hosts, 2)),
-        ("row", _INT, (rows, 12)),
+        ("row", _INT, (rows, 13)),
         ("active", _INT, (rows,)),  # rows with an order, a question or a refusal
         ("indicator", _LONG, (indicators, 3)),
         ("reached", _WORD, (indicators, (hosts + 63) // 64)),  # bits of hosts
@@ -295,7 +298,7 @@ def templates(sites: Sites, dials: NDArray[np.float64], trace: int = 0) -> Any:
     found["mask"][:, 0] = 1
     found["metric"][:, [ENTERED_AT, CONTAINED_AFTER]] = -1.0
     found["next_due"] = NEVER
-    found["stale"] = 2
+    found["stale"] = ALL_STALE
     found["blurred"] = found["moved"] = 1
     found["actor"][:, :, TARGET] = -1
     found["move_technique"] = -1
