@@ -1,7 +1,7 @@
 """Evidence about entities: how surprising their alerts are, in columns that fade by the minute.
 
-Each function is about row `r` of `rows`, float32 [rows, columns] as `policies.columns` has them:
-of a simulated environment or of the live side. An alert counts once per window and row, by its
+Each function is about a `table`, float32 [columns, rows], of a simulated environment or of the live
+side; the columns are those of `policies.columns`. An alert counts once per window and row, by its
 surprise -log p against what was learned without labels, so a flood of 400,000 alerts is one fact;
 how many came counts by the logarithm.
 """
@@ -36,13 +36,13 @@ MINUTE = 60  # seconds; evidence fades in steps of it
 SURPRISING = 3.0  # nats from which a type counts as distinct evidence
 MAX_SURPRISE = 12.0  # nats
 
-Rows = NDArray[np.float32]
+Table = NDArray[np.float32]
 
-# What is left after a minute of what fades to 1/e within 10, 30 and 60. The columns from EVIDENCE
-# to ALERTS, which is all that fades within 30, lie side by side: compilers make vectors of them.
+# What is left after a minute of what fades to 1/e within 10, 30 and 60.
 _IN_10, _IN_30, _IN_60 = (np.float32(math.exp(-1.0 / minutes)) for minutes in (10, 30, 60))
-_SLOW = VARIETY_10MIN - EVIDENCE
-FACTORS: Rows = np.array([_IN_30] * _SLOW + [_IN_10, _IN_10, _IN_60], dtype=np.float32)
+FACTORS: Table = np.array(  # of the columns from EVIDENCE on
+    [_IN_30] * (VARIETY_10MIN - EVIDENCE) + [_IN_10, _IN_10, _IN_60], dtype=np.float32
+)
 _LOGARITHMS = np.log1p(np.arange(1024.0))
 _ONE_MORE = np.float32(1.0 / MANY)
 _FULL = np.float32(1.0)
@@ -66,21 +66,21 @@ def surprise_of_indicator(anywhere: float, windows: float) -> float:
 
 
 @compiled
-def add(rows: Rows, r: int, stage: int, nats: float) -> None:
+def add(table: Table, r: int, stage: int, nats: float) -> None:
     """A type that had not come in this window yet."""
     share = np.float32(nats / NATS)
-    rows[r, EVIDENCE + stage] += share
-    rows[r, TOTAL] += share
+    table[EVIDENCE + stage, r] += share
+    table[TOTAL, r] += share
     if nats >= SURPRISING:
-        rows[r, VARIETY_10MIN] += _ONE_MORE
-        rows[r, VARIETY_1H] += _ONE_MORE
-        rows[r, RECENCY] = _FULL
+        table[VARIETY_10MIN, r] += _ONE_MORE
+        table[VARIETY_1H, r] += _ONE_MORE
+        table[RECENCY, r] = _FULL
 
 
 @compiled
-def count(rows: Rows, r: int, before: int, times: int) -> None:
+def count(table: Table, r: int, before: int, times: int) -> None:
     """So many alerts more, after `before` in this window."""
-    rows[r, ALERTS] += np.float32((logarithm(before + times) - logarithm(before)) / LOUD)
+    table[ALERTS, r] += np.float32((logarithm(before + times) - logarithm(before)) / LOUD)
 
 
 @compiled
@@ -90,18 +90,22 @@ def logarithm(count: int) -> float:
 
 
 @compiled
-def fade(rows: Rows, first: int, last: int) -> None:
-    """One minute passes for rows `first` to `last - 1`."""
-    for r in range(first, last):
-        for column in range(EVIDENCE, EVIDENCE + _SLOW):
-            rows[r, column] *= _IN_30
-        rows[r, VARIETY_10MIN] *= _IN_10
-        rows[r, RECENCY] *= _IN_10
-        rows[r, VARIETY_1H] *= _IN_60
+def fade(table: Table) -> None:
+    """One minute passes. Column by column, so that compilers make vectors of it."""
+    rows = table.shape[1]
+    for column in range(EVIDENCE, VARIETY_10MIN):
+        for r in range(rows):
+            table[column, r] *= _IN_30
+    for r in range(rows):
+        table[VARIETY_10MIN, r] *= _IN_10
+    for r in range(rows):
+        table[RECENCY, r] *= _IN_10
+    for r in range(rows):
+        table[VARIETY_1H, r] *= _IN_60
 
 
 @compiled
-def compare(rows: Rows, zones: NDArray[np.int32], strongest: Rows, site: int) -> None:
+def compare(table: Table, zones: NDArray[np.int32], strongest: Table, site: int) -> None:
     """Writes each present row's strongest other: in its zone (assets), and anywhere.
 
     `zones`: int32 [assets], numbers below `site`; the assets are the first rows.
@@ -112,29 +116,29 @@ def compare(rows: Rows, zones: NDArray[np.int32], strongest: Rows, site: int) ->
         strongest[group, 0] = 0.0
         strongest[group, 1] = 0.0
     assets = zones.shape[0]
-    for r in range(rows.shape[0]):
-        total = rows[r, TOTAL]
+    for r in range(table.shape[1]):
+        total = table[TOTAL, r]
         if total > 0.0:
             _rank(strongest, site, total)
             if r < assets:
                 _rank(strongest, zones[r], total)
-    for r in range(rows.shape[0]):
-        if not is_present(rows, r):
+    for r in range(table.shape[1]):
+        if not is_present(table, r):
             continue
-        total = rows[r, TOTAL]
-        rows[r, SITE_MAX] = _other(strongest, site, total)
+        total = table[TOTAL, r]
+        table[SITE_MAX, r] = _other(strongest, site, total)
         if r < assets:
-            rows[r, ZONE_MAX] = _other(strongest, zones[r], total)
+            table[ZONE_MAX, r] = _other(strongest, zones[r], total)
 
 
 @compiled
-def is_present(rows: Rows, r: int) -> bool:
+def is_present(table: Table, r: int) -> bool:
     """Whether the row is an entity's; others are zero."""
-    return bool(rows[r, KIND] + rows[r, KIND + 1] + rows[r, KIND + 2] > 0.0)
+    return bool(table[KIND, r] + table[KIND + 1, r] + table[KIND + 2, r] > 0.0)
 
 
 @compiled
-def _rank(strongest: Rows, group: int, total: float) -> None:
+def _rank(strongest: Table, group: int, total: float) -> None:
     best = strongest[group, 0]
     if total > best:
         strongest[group, 1] = best
@@ -144,7 +148,7 @@ def _rank(strongest: Rows, group: int, total: float) -> None:
 
 
 @compiled
-def _other(strongest: Rows, group: int, total: float) -> float:
+def _other(strongest: Table, group: int, total: float) -> float:
     """The best but for one row with this total; of equals each has the other."""
     best = strongest[group, 0]
     other: float = strongest[group, 1] if total == best else best

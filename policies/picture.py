@@ -28,14 +28,13 @@ from policies.columns import (
     PROTECTED,
     TOTAL,
     TOUCHED,
-    ZONE_MAX,
 )
 from policies.evidence import (
     FACTORS,
     MINUTE,
     SURPRISING,
     WINDOW,
-    Rows,
+    Table,
     add,
     compare,
     count,
@@ -54,7 +53,6 @@ _OTHER = "other"  # that slot
 _FAINT = 1e-6  # less is nothing
 _FORGOTTEN = 1440  # minutes in which the strongest evidence becomes faint
 _MINUTES = WINDOW // MINUTE  # in a window
-_OWN = slice(EVIDENCE, ZONE_MAX)  # columns that no other row decides
 _FADING = slice(EVIDENCE, EVIDENCE + len(FACTORS))
 
 
@@ -93,7 +91,7 @@ class _Trace:
 class Picture:
     """Evidence per asset, credential and indicator. Deterministic: same alerts, same picture.
 
-    `rows` is float32 [1, assets + credentials + MAX_INDICATORS, len(ENTITY_COLUMNS)]: assets and
+    `rows` is float32 [len(ENTITY_COLUMNS), assets + credentials + MAX_INDICATORS]: assets and
     credentials in inventory order, then the indicators, of which the weakest makes room for a new
     one; rows that no indicator has taken yet are zero.
     """
@@ -108,8 +106,8 @@ class Picture:
         self.rates: dict[str, dict[str, int]] = {}  # entity id -> type -> windows
         self._minutes = 0  # since the start, of those that are over
         self._first = len(inventory.assets) + len(inventory.credentials)  # row of an indicator
-        self.rows: Rows = np.zeros(
-            (1, self._first + MAX_INDICATORS, len(ENTITY_COLUMNS)), dtype=np.float32
+        self.rows: Table = np.zeros(
+            (len(ENTITY_COLUMNS), self._first + MAX_INDICATORS), dtype=np.float32
         )
         self._entities: list[Entity] = []  # by row, as are the traces
         self._traces: list[_Trace] = []
@@ -123,8 +121,8 @@ class Picture:
         ]
         numbers: dict[str, int] = {}
         zones = [numbers.setdefault(asset.zone, len(numbers)) for asset in inventory.assets]
-        self._zones = np.array([zones], dtype=np.int32)
-        self._strongest: Rows = np.zeros((1, len(numbers) + 1, 2), dtype=np.float32)
+        self._zones = np.array(zones, dtype=np.int32)
+        self._strongest: Table = np.zeros((len(numbers) + 1, 2), dtype=np.float32)
 
     # ------------------------------------------------------------ input
 
@@ -165,17 +163,17 @@ class Picture:
         """By row: assets and credentials in inventory order, then indicators."""
         return tuple(self._entities)
 
-    def table(self) -> Rows:
+    def table(self) -> Table:
         """Their rows, float32 [entities, len(ENTITY_COLUMNS)], each compared with the others; what
         only the ledger tells is zero.
         """
-        compare(self.rows, 0, self._zones, self._strongest, self._strongest.shape[1] - 1)
-        return self.rows[0, : len(self._entities)].copy()
+        compare(self.rows, self._zones, self._strongest, len(self._strongest) - 1)
+        return self.rows[:, : len(self._entities)].T.copy()
 
     def evidence(self, entity: Entity) -> Evidence:
         """Raises KeyError for an entity that is not in the picture."""
         row = self._row[entity]
-        nats = self.rows[0, row, EVIDENCE : EVIDENCE + len(Stage)] * NATS
+        nats = self.rows[EVIDENCE : EVIDENCE + len(Stage), row] * NATS
         trace = self._traces[row]
         return Evidence(tuple(nats.tolist()), dict(trace.recent), tuple(trace.touched))
 
@@ -224,7 +222,7 @@ class Picture:
 
     def _dump(self, row: int) -> list[Any] | None:
         """None where nothing was ever said."""
-        entity, trace, own = self._entities[row], self._traces[row], self.rows[0, row, _OWN]
+        entity, trace, own = self._entities[row], self._traces[row], self.rows[_FADING, row]
         if row < self._first and not own.any() and trace == _Trace():
             return None
         recent = [[kind, time, nats] for kind, (time, nats) in trace.recent.items()]
@@ -248,7 +246,7 @@ class Picture:
         row = self._row.get(entity)
         if row is None:
             return
-        self.rows[0, row, _OWN] = own
+        self.rows[_FADING, row] = own
         self._traces[row] = _Trace(set(types), int(alerts), {k: (t, n) for k, t, n in recent})
         self._touch(row, (a for a in touched if Entity(Kind.ISOLATE, a) in self._row))
 
@@ -287,7 +285,7 @@ class Picture:
 
     def _record(self, row: int, kind: str, stage: Stage, times: int) -> bool:
         trace = self._traces[row]
-        count(self.rows, 0, row, trace.alerts, times)
+        count(self.rows, row, trace.alerts, times)
         trace.alerts += times
         if kind not in trace.types and len(trace.types) >= _MAX_PRESENT:
             kind = _OTHER
@@ -296,7 +294,7 @@ class Picture:
         trace.types.add(kind)
         self.site_rates.setdefault(kind, 0)
         nats = self.surprise(self._entities[row], kind)
-        add(self.rows, 0, row, int(stage), nats)
+        add(self.rows, row, int(stage), nats)
         if nats >= SURPRISING:
             trace.recent.pop(kind, None)  # re-insert: the oldest stays first
             trace.recent[kind] = (self.time, nats)
@@ -313,10 +311,10 @@ class Picture:
         self._mark(self._row[entity], entity.kind, criticality, protected)
 
     def _mark(self, row: int, kind: Kind, criticality: int, protected: bool) -> None:
-        self.rows[0, row] = 0.0
-        self.rows[0, row, KIND + kind] = 1.0
-        self.rows[0, row, CRITICALITY] = criticality / 3.0
-        self.rows[0, row, PROTECTED] = protected
+        self.rows[:, row] = 0.0
+        self.rows[KIND + kind, row] = 1.0
+        self.rows[CRITICALITY, row] = criticality / 3.0
+        self.rows[PROTECTED, row] = protected
 
     def _reach(self, address: str, assets: Iterable[int]) -> int:
         """The row of an indicator, which reached these assets."""
@@ -330,7 +328,7 @@ class Picture:
     def _touch(self, row: int, assets: Iterable[str]) -> None:
         touched = self._traces[row].touched
         touched.update(dict.fromkeys(assets))
-        self.rows[0, row, TOUCHED] = math.log1p(len(touched)) / 4.0
+        self.rows[TOUCHED, row] = math.log1p(len(touched)) / 4.0
 
     def _settle(self, entity: Entity) -> None:
         """Gives a new indicator a row: a free one, or that of the weakest."""
@@ -339,7 +337,7 @@ class Picture:
         if len(self._entities) < self.rows.shape[1]:
             self._append(entity, 0, protected)
             return
-        row = self._first + int(self.rows[0, self._first :, TOTAL].argmin())
+        row = self._first + int(self.rows[TOTAL, self._first :].argmin())
         del self._row[self._entities[row]]
         self._row[entity] = row
         self._entities[row], self._traces[row] = entity, _Trace()
@@ -349,9 +347,9 @@ class Picture:
 
     def _fade(self, minutes: int) -> None:
         """`evidence.fade` of every row, and what is faint goes."""
-        fading = self.rows[0, :, _FADING]
+        fading = self.rows[_FADING]
         for _ in range(min(minutes, _FORGOTTEN)):
-            fading *= FACTORS
+            fading *= FACTORS[:, None]
         fading[fading < _FAINT] = 0.0
 
     def _close(self, windows: int) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.compiled import compiled
+from policies.evidence import fade
 from rl_env.bystanders import draw_bystanders, maintain, scan
 from rl_env.chances import draw_guardrails
 from rl_env.containment import act, blur, carry_on
@@ -22,7 +23,7 @@ from rl_env.masking import survey
 from rl_env.operators import draw_operators
 from rl_env.parameters import PLACES as AT
 from rl_env.rules import draw_rules
-from rl_env.seeing import close_window, fade, sort
+from rl_env.seeing import close_window, sort
 from rl_env.sensors import background, draw_sensors, hear_late
 from rl_env.service import reckon
 from rl_env.world import (
@@ -102,7 +103,7 @@ def _live(s: State) -> None:
 def _pass(s: State) -> None:
     """The minute ends."""
     s.minute += 1
-    fade(s)
+    fade(s.entities)
     if s.minute % _WINDOW == 0:
         close_window(s)
     carry_on(s)

@@ -91,7 +91,7 @@ def _is_night(s: State) -> bool:
 @compiled
 def _chance(s: State, r: int, right: bool) -> float:
     """That they approve: by what they find out, by what they are shown, and by being tired."""
-    shown = min(1.0, s.entities[r, TOTAL] * NATS / s.dials[AT.operators_evidence_full])
+    shown = min(1.0, s.entities[TOTAL, r] * NATS / s.dials[AT.operators_evidence_full])
     chance = (1.0 - s.trust) * (s.approves_right if right else s.approves_wrong) + s.trust * shown
     stamped = min(1.0, s.stamps * (s.tired - 1.0))
     return chance + (1.0 - chance) * stamped

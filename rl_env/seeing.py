@@ -33,7 +33,7 @@ from rl_env.world import (
     first_indicator,
 )
 
-__all__ = ["HOSTILE_BIT", "close_window", "fade", "hear", "sort"]
+__all__ = ["HOSTILE_BIT", "close_window", "hear", "sort"]
 
 HOSTILE_BIT = 1 << 40  # of a peer: it is an intruder's or a scanner's address
 BLOCK = int(Kind.BLOCK)
@@ -105,7 +105,7 @@ def _slot_of(s: State, peer: int) -> int:
     s.indicator[slot, ADDRESS] = address
     s.indicator[slot, HOSTILE] = 1 if peer & HOSTILE_BIT != 0 else 0
     r = first_indicator(s) + slot
-    s.entities[r, KIND + BLOCK] = 1.0
+    s.entities[KIND + BLOCK, r] = 1.0
     s.row[r, CELL] = 0
     s.row[r, GUARDED] = _is_shielded(s, address)
     show(s, r)
@@ -118,15 +118,15 @@ def _weakest(s: State) -> int:
     best, least = 0, np.float32(np.inf)
     for slot in range(s.indicator.shape[0]):
         r = first_indicator(s) + slot
-        if s.entities[r, TOTAL] < least and s.row[r, LISTED] == 0:
-            best, least = slot, s.entities[r, TOTAL]
+        if s.entities[TOTAL, r] < least and s.row[r, LISTED] == 0:
+            best, least = slot, s.entities[TOTAL, r]
     return best
 
 
 @compiled
 def _forget(s: State, slot: int) -> None:
     r = first_indicator(s) + slot
-    s.entities[r] = 0.0
+    s.entities[:, r] = 0.0
     s.present[r] = np.uint64(0)
     s.alerts[r] = 0
     s.reached[slot] = np.uint64(0)
@@ -149,19 +149,10 @@ def _reach(s: State, slot: int, host: int) -> None:
         s.reached[slot, word] |= bit
         s.indicator[slot, REACHED] += 1
         touched = math.log1p(float(s.indicator[slot, REACHED])) / 4.0
-        s.entities[first_indicator(s) + slot, TOUCHED] = touched
+        s.entities[TOUCHED, first_indicator(s) + slot] = touched
 
 
 # ---------------------------------------------------------------- time
-
-
-@compiled
-def fade(s: State) -> None:
-    """A minute passes for all evidence."""
-    credential, indicator = first_credential(s), first_indicator(s)
-    evidence.fade(s.entities, 0, int(s.hosts))
-    evidence.fade(s.entities, credential, credential + int(s.credentials))
-    evidence.fade(s.entities, indicator, indicator + int(s.slots))
 
 
 @compiled

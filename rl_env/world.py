@@ -250,7 +250,7 @@ def _record(sites: Sites, dials: int, trace: int) -> np.dtype[Any]:
         ("quietest", _FLOAT, (6,)),  # octaves of what speaks by itself, rarest and commonest
         ("lease_budget", _INT, (3,)),
         ("lease_left", _INT, (3,)),
-        ("entities", _SHOWN, (rows, len(ENTITY_COLUMNS))),  # policies.columns; absent rows: zero
+        ("entities", _SHOWN, (len(ENTITY_COLUMNS), rows)),  # policies.columns; absent rows: zero
         ("context", _SHOWN, (len(CONTEXT_COLUMNS),)),
         ("mask", np.uint8, (1 + VERBS * rows,)),
         ("host", _INT, (hosts, 2)),
@@ -315,9 +315,9 @@ def _place(found: Any, kind: Kind, first: int, count: Ints, what: Ints) -> None:
     criticality, guarded = np.where(real, what[:, :, 0], 0), np.where(real, what[:, :, 1], 0)
     found["row"][:, rows, CELL] = 4 * kind + criticality
     found["row"][:, rows, GUARDED] = guarded
-    found["entities"][:, rows, KIND + kind] = real
-    found["entities"][:, rows, CRITICALITY] = criticality / 3.0
-    found["entities"][:, rows, PROTECTED] = guarded
+    found["entities"][:, KIND + kind, rows] = real
+    found["entities"][:, CRITICALITY, rows] = criticality / 3.0
+    found["entities"][:, PROTECTED, rows] = guarded
 
 
 @compiled

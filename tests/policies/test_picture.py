@@ -446,4 +446,4 @@ def test_what_another_version_saved_is_refused(learned: Picture, change: dict) -
 def test_entities_come_in_inventory_order_then_by_first_sight(learned: Picture) -> None:
     learned.observe(alert("new", src="203.0.113.9"), T0)
     assert learned.entities() == (WEB, MAIL, KEY, at("203.0.113.9"))
-    assert len(learned.table()) == 4 and not learned.rows[0, 4:].any()
+    assert len(learned.table()) == 4 and not learned.rows[:, 4:].any()
