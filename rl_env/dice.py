@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from policies.compiled import compiled
 
-__all__ = ["below", "draw", "gap", "hashed", "mixed"]
+__all__ = ["below", "draw", "gap", "hashed", "mixed", "mixed_all"]
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
@@ -27,6 +28,13 @@ def mixed(word: np.uint64) -> np.uint64:
     word = (word ^ (word >> _30)) * _FIRST
     word = (word ^ (word >> _27)) * _SECOND
     return word ^ (word >> _31)
+
+
+def mixed_all(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """`mixed` of each."""
+    words = (words ^ (words >> _30)) * _FIRST
+    words = (words ^ (words >> _27)) * _SECOND
+    return words ^ (words >> _31)
 
 
 @compiled

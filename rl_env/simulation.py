@@ -1,0 +1,117 @@
+"""A batch of simulated sites: what all environments of this package stand on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.columns import CONTEXT_COLUMNS, ENTITY_COLUMNS, VERBS
+from rl_env import engine
+from rl_env.dice import mixed_all
+from rl_env.network import Blueprint, blueprints, pack
+from rl_env.parameters import KINDS, flat
+from rl_env.scenario import Scenario
+from rl_env.world import templates
+
+__all__ = ["METRICS", "TERMS", "Simulation"]
+
+TERMS = ("harm", "service", "effort", "chain")
+METRICS = (
+    "proposals",
+    "approvals_asked",
+    "questions",
+    "blocks",
+    "false_blocks",
+    "isolations",
+    "false_isolations",
+    "revocations",
+    "false_revocations",
+    "releases",
+    "hosts_taken",
+    "hosts_lost",
+    "minutes_compromised",
+    "service_minutes",
+    "entered_at",
+    "contained_after",
+)
+_GOLDEN = 0x9E3779B97F4A7C15
+_WORD = (1 << 64) - 1
+
+Flags = NDArray[np.bool_]
+
+
+class Simulation:
+    """`batch` environments of one scenario, each with dice of its own.
+
+    Environment i plays, after `seed(s)`, the episodes of seed s + i one after the other, whatever
+    the batch. Arrays are views that `step` and `reset` write into.
+    """
+
+    def __init__(self, scenario: Scenario, batch: int, trace: int = 0) -> None:
+        """`trace`: alerts per minute kept in `state["journal"]`.
+
+        Raises ScenarioError or InventoryError where it cannot be simulated.
+        """
+        self.scenario, self.batch = scenario, batch
+        self.sites: list[Blueprint] = blueprints(scenario.network)
+        self._templates = templates(pack(self.sites), flat(scenario.parameters()), trace)
+        self.state: Any = np.repeat(self._templates[:1], batch).view(np.recarray)
+        self._seeds = np.zeros(batch, dtype=np.uint64)
+        self._episodes = np.zeros(batch, dtype=np.uint64)
+        self._minutes = scenario.episode.minutes + scenario.episode.warm_up
+        self.rows = int(self.state["entities"].shape[2])
+        self.entities: NDArray[np.float32] = self.state["entities"].transpose(0, 2, 1)
+        self.context: NDArray[np.float32] = self.state["context"]
+        self.mask: Flags = self.state["mask"].view(np.bool_)
+        self.terms: NDArray[np.float64] = self.state["term"]
+        self.metrics: NDArray[np.float64] = self.state["metric"]
+
+    # ------------------------------------------------------------ shapes
+
+    @property
+    def choices(self) -> int:
+        """Actions: 0 does nothing, 1 + r orders the action of row r, 1 + rows + r its release."""
+        return 1 + VERBS * self.rows
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of one environment's observation."""
+        return {"entities": (self.rows, len(ENTITY_COLUMNS)), "context": (len(CONTEXT_COLUMNS),)}
+
+    # ------------------------------------------------------------ episodes
+
+    def seed(self, seed: int) -> None:
+        """The episodes that follow are those of `seed`, `seed + 1`, ..."""
+        self._seeds = np.array([(seed + i) & _WORD for i in range(self.batch)], dtype=np.uint64)
+        self._episodes[:] = 0
+
+    def reset(self, which: Flags | None = None, kind: str | None = None) -> None:
+        """Begins the next episode, in those environments alone whose flag is set. `kind`: one of
+        quiet, scanned, attacked; else it is drawn.
+        """
+        if which is None:
+            which = np.ones(self.batch, dtype=np.bool_)
+        story = -1 if kind is None else KINDS.index(kind)
+        with np.errstate(over="ignore"):  # as words of 64 bits do
+            keys = mixed_all(self._seeds + mixed_all(self._episodes + np.uint64(_GOLDEN)))
+            engine.reset(
+                self.state, self._templates, which, keys, np.full(self.batch, story, dtype=np.int64)
+            )
+        self._episodes[which] += np.uint64(1)
+
+    def step(self, actions: NDArray[np.int64]) -> None:
+        """A minute of every environment."""
+        with np.errstate(over="ignore"):
+            engine.step(self.state, actions)
+
+    @property
+    def terminated(self) -> Flags:
+        """The intruder reached its goal."""
+        return np.asarray(self.state["over"] != 0)
+
+    @property
+    def truncated(self) -> Flags:
+        """The episode's minutes are over."""
+        return np.asarray(self.state["minute"] >= self._minutes) & ~self.terminated
