@@ -137,6 +137,7 @@ HARM_TERM, SERVICE_TERM, EFFORT_TERM, CHAIN_TERM = range(4)
     CONTAINED_AFTER,
 ) = range(16)
 
+_ASKED = 168  # rules that there are, to whole words
 _INT, _LONG, _WORD, _FLOAT, _SHOWN = np.int32, np.int64, np.uint64, np.float64, np.float32
 
 _NUMBERS = (
@@ -261,13 +262,13 @@ def _record(sites: Sites, dials: int, trace: int) -> np.dtype[Any]:
         ("stolen", np.uint8, (credentials,)),
         ("rule", np.uint8, (RULES, 4)),
         ("anywhere", _INT, (RULES,)),  # windows of the past in which it spoke on some host
-        ("source", _INT, (16 * hosts + 64,)),  # host * RULES + rule of the background, by octave
+        ("source", _INT, (10 * hosts + 64,)),  # host * RULES + rule of the background, by octave
         ("octave", _INT, (OCTAVES,)),  # ends in `source`
         ("present", _WORD, (rows, words)),  # rules that spoke in the open window
         ("spoken", _WORD, (words,)),  # anywhere
         ("alerts", _INT, (rows,)),  # that came in the open window
         ("fresh", _INT, (6 * rows,)),  # row * RULES + rule, as they came
-        ("learned", np.uint8, (rows, RULES)),  # windows of the episode
+        ("learned", np.uint8, (hosts + credentials, _ASKED)),  # windows of the episode
         ("heard", _INT, (RULES,)),  # windows of the episode, anywhere
         ("late", _LONG, (WAITING, 8)),  # alerts on their way, see rl_env.sensors
         ("journal", _LONG, (max(1, trace), 8)),  # alerts as they were told
