@@ -89,7 +89,7 @@ def reports(s: State, site: Blueprint, format: str) -> list[Report]:
     for minute in np.unique(told[:, DUE_AT]):
         entries = told[told[:, DUE_AT] == minute]
         for k, entry in enumerate(entries):
-            offset = _milliseconds(k, len(entries)) / 1000
+            offset = _milliseconds(int(minute), k, len(entries)) / 1000
             said = round(int(s.epoch) + 60 * int(entry[SAID_AT]) + offset, 3)
             heard = round(int(s.epoch) + 60 * int(minute) + offset, 3)
             alert = _alert(s, site, entry, said, format)
@@ -97,9 +97,9 @@ def reports(s: State, site: Blueprint, format: str) -> list[Report]:
     return found
 
 
-def _milliseconds(k: int, count: int) -> int:
+def _milliseconds(minute: int, k: int, count: int) -> int:
     """Within the minute, of the k-th of so many: in order, though not evenly."""
-    return int(60_000 * (k + _GOLDEN * (k + 1) % 1.0) / count)
+    return int(60_000 * (k + _GOLDEN * (minute + k) % 1.0) / count)
 
 
 def _alert(s: State, site: Blueprint, entry: Any, time: float, format: str) -> Alert:

@@ -200,7 +200,7 @@ def test_large_sites(as_few_indicators_as_simulated: Any, seed: int) -> None:
 def test_floods(as_few_indicators_as_simulated: Any) -> None:
     as_few_indicators_as_simulated(16)
     said = {"sensors": {"sorts": {"threshold": 1}, "remote": 1.0, "remote_extreme": 0.0}}
-    seen = Both(Simulation(scenario(**said), 1, 4096), 1, "scanned").play(nothing, same_evidence)
+    seen = Both(Simulation(scenario(**said), 1, 4096), 2, "scanned").play(nothing, same_evidence)
     assert seen.flood > 100_000
 
 
@@ -283,7 +283,7 @@ def test_guardrails_of_all_kinds(
 ) -> None:
     as_few_indicators_as_simulated(16)
     both = Both(Simulation(scenario(guardrails=guardrails), 1, 4096), 40 + seed)
-    both.play(at_random(seed, 0.5, 2), same_observation_and_mask)
+    both.play(at_random(seed, 0.1 if "window" in guardrails else 0.5, 2), same_observation_and_mask)
 
 
 def test_frozen_zones_and_change_windows(as_few_indicators_as_simulated: Any) -> None:
