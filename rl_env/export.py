@@ -218,7 +218,7 @@ def _wazuh(alert: Alert, number: int) -> dict[str, Any]:
             "groups": ["simulated"],
             "mitre": {"id": [], "tactic": tactics, "technique": []},
         },
-        "agent": {"id": "001", "name": alert.host, "ip": alert.address},
+        "agent": {"name": alert.host, "ip": alert.address},
         "manager": {"name": "wazuh.manager"},
         "id": f"{int(alert.time)}.{number}",
         "decoder": {"name": "simulated"},

@@ -19,7 +19,7 @@ import yaml
 
 from policies.alerts import Alert
 from policies.inventory import Inventory
-from rl_env.export import copies, line, reports
+from rl_env.export import Report, copies, line, reports
 from rl_env.parameters import PROFILES
 from rl_env.scenario import Scenario
 from rl_env.simulation import Simulation
@@ -74,7 +74,8 @@ def record(
     state: State = simulation.state[0]
     site, quiet = simulation.sites[0], 60 * quiet_hours
     _put_off(state, quiet)
-    watch, heard = _Watch(site.inventory), []
+    watch = _Watch(site.inventory)
+    heard: list[Report] = []
     for _ in range(quiet + simulation.scenario.episode.minutes):
         simulation.step(_NOTHING)
         watch.look(simulation.state[0])
@@ -135,12 +136,12 @@ class _Watch:
         """All of it, after the last minute."""
         entered = int(state.metric[ENTERED_AT])
         attacked = state.story == ATTACKED
-        credentials = self._inventory.credentials
+        known = [key.id for key in self._inventory.credentials]
         return {
             "profile": PROFILES[state.actor[INTRUDER, PROFILE]] if attacked else None,
             "first_entry": int(state.epoch) + 60 * entered if entered >= 0 else None,
             "taken_over": self._taken,
-            "stolen": [key.id for key, gone in zip(credentials, state.stolen, strict=False) if gone],
+            "stolen": [known[row] for row in np.flatnonzero(state.stolen)],
             "lost_at": self._lost_at,
             "hostile": sorted(self._hostile),
             "scanners": sorted(self._scanners),

@@ -88,7 +88,8 @@ def test_a_rule_keeps_its_name_and_both_formats_tell_the_same(simulation: Simula
     assert len(by_suricata) == len(by_wazuh)
     for one, other in zip(by_suricata, by_wazuh, strict=True):
         assert int(one.alert.type) - 1_000_000 == int(other.alert.type) - 100_000
-        assert (one.alert.time, one.times, one.heard) == (other.alert.time, other.times, other.heard)
+        assert one.alert.time == other.alert.time
+        assert one[1:] == other[1:]
         ends = {other.alert.address, other.alert.src, other.alert.dst} - {""}
         assert {one.alert.src, one.alert.dst} - {""} == ends
         assert not one.alert.credential and not one.alert.host

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -51,9 +52,9 @@ def test_lines_parse_back_to_the_same_alerts(recording: Recording, folder: Path)
 
 def test_lines_come_as_they_were_heard(recording: Recording) -> None:
     times = [alert.time for alert in recording.alerts]
-    late = sum(later < earlier for earlier, later in zip(times, times[1:], strict=False))
+    late = sum(later < earlier for earlier, later in pairwise(times))
     assert 0 < late < len(times) / 5
-    assert max(e - l for e, l in zip(times, times[1:], strict=False)) < 8 * 60  # noqa: E741
+    assert max(earlier - later for earlier, later in pairwise(times)) < 8 * 60
 
 
 def test_inventory_reads_back_and_knows_every_own_address(
