@@ -251,7 +251,7 @@ def at_random(seed: int, eagerness: float, verbs: int) -> Chooser:
 def test_standing_context_and_mask(as_few_indicators_as_simulated: Any, seed: int) -> None:
     as_few_indicators_as_simulated(16)
     both = Both(Simulation(scenario(), 1, 4096), seed)
-    seen = both.play(at_random(seed, 0.5, 2), same_observation_and_mask)
+    seen = both.play(at_random(seed, 0.5, 2), same_evidence, same_observation_and_mask)
     assert seen.open > 0
 
 
