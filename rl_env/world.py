@@ -192,7 +192,7 @@ _NUMBERS = (
 _AMOUNTS = (
     "harm",  # reward per minute as things stand
     "lost_work",  # users who cannot work
-    "keys_lost",  # reward per minute for revoked keys of services
+    "machines_lost",  # reward per minute for what machines need and do not reach
     "compromised",  # hosts taken over and not isolated
     "detection",  # share of what sensors could see that they see
     "overlap",  # chance that a rule answers to an activity that is not its own
