@@ -23,7 +23,7 @@ __all__ = ["simulate"]
     show_default=True,
     help="A registered scenario, or a YAML file with one.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=13, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=37, show_default=True)
 @click.option(
     "--minutes", type=click.IntRange(10, 2500), help="Of the episode; else as the scenario has it."
 )
