@@ -77,7 +77,8 @@ class _Place(NamedTuple):
 
 def reports(s: State, site: Blueprint, format: str) -> list[Report]:
     """What was heard of environment `s` in its last minute (after a reset: while it warmed up), in
-    that order, in what a sensor of this format can say.
+    that order, in what a sensor of this format can say (but for keys that are not SSH's, which a
+    line of Wazuh leaves out).
 
     The environment must keep alerts (`trace` of `rl_env.simulation.Simulation`). Raises ValueError
     where it kept fewer than there were.
