@@ -24,7 +24,6 @@ from rl_env.world import (
     CELL,
     DELAY,
     ENDS,
-    GUARDED,
     LEASABLE,
     MAX_TTL,
     MOST,
@@ -148,11 +147,3 @@ def standings_of(s: State, site: Blueprint) -> dict[Entity, Standing]:
 def ttl_of(s: State) -> tuple[int, int, int]:
     """Seconds that the agent asks for, by Kind: the longest of any cell, which the others cut."""
     return tuple(60 * int(s.cell[4 * k : 4 * k + 4, TTL].max()) for k in range(3))  # type: ignore
-
-
-def criticality_of(s: State, r: int) -> int:
-    return int(s.row[r, CELL]) % 4
-
-
-def is_guarded(s: State, r: int) -> bool:
-    return bool(s.row[r, GUARDED])
