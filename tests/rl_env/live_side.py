@@ -21,7 +21,6 @@ from rl_env.world import (
     ALLOWED,
     BEGAN,
     BUDGET,
-    CELL,
     DELAY,
     ENDS,
     LEASABLE,
