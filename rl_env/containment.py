@@ -106,6 +106,7 @@ def _propose(s: State, r: int) -> None:
 def _ask(s: State, r: int, question: int, right: bool, approvals: int) -> None:
     s.term[EFFORT_TERM] -= s.dials[AT.reward_question] * approvals
     s.metric[QUESTIONS] += 1
+    s.pending += 1
     s.metric[APPROVALS_ASKED] += approvals
     ask(s, r, question, right, approvals)
 
@@ -177,8 +178,15 @@ def _answer(s: State, r: int, now: int) -> None:
 
 @compiled
 def _refuse(s: State, r: int, now: int) -> None:
-    s.row[r, QUESTION] = NONE
+    _close(s, r)
     s.row[r, REFUSED_UNTIL] = now + int(s.dials[AT.operators_refused_minutes])
+
+
+@compiled
+def _close(s: State, r: int) -> None:
+    """The question about the entity, if there is one, is over."""
+    s.pending -= s.row[r, QUESTION] != NONE
+    s.row[r, QUESTION] = NONE
 
 
 @compiled
@@ -186,7 +194,7 @@ def _execute(s: State, r: int, now: int) -> None:
     """As anyone may, once it is approved; the guardrails are asked again."""
     row = s.row[r]
     if row[QUESTION] == RELEASE:
-        row[QUESTION] = NONE
+        _close(s, r)
         if row[ENDS] > now:
             _end(s, r, False)
             _refuse(s, r, now)  # what was let go is not taken again at once
@@ -197,7 +205,7 @@ def _execute(s: State, r: int, now: int) -> None:
     elif takes(s, r):
         renewal = row[ENDS] > now
         _pay(s, AT.reward_gas_renewal if renewal else AT.reward_gas_order)
-        row[QUESTION] = NONE
+        _close(s, r)
         _order(s, r)
     else:
         row[DUE] = now + 1
@@ -210,6 +218,7 @@ def _order(s: State, r: int) -> None:
     _pay(s, AT.reward_gas_receipt)
     if row[ENDS] <= now:
         row[STARTS] = now + int(s.lag)
+        s.standing += 1
         _tally(s, r, 1)
     row[BEGAN] = now
     row[ENDS] = max(int(row[ENDS]), now + int(s.cell[row[CELL], TTL]))
@@ -223,6 +232,7 @@ def _end(s: State, r: int, cleans: bool) -> None:
     """
     row = s.row[r]
     row[ENDS] = 0
+    s.standing -= 1
     _tally(s, r, -1)
     s.moved = 1
     if cleans and r < first_credential(s):
@@ -283,13 +293,8 @@ def blur(s: State) -> None:
         left_of_it = max(0.0, float(s.lease_left[kind]))
         context[LEASE_LEFT_COLUMN + kind] = left_of_it / budget if live and budget > 0.0 else 0.0
         context[BUDGET_LEFT + kind] = _budget_left(s, kind)
-    pending, standing = 0, 0
-    for k in range(s.active_count):
-        row = s.row[s.active[k]]
-        pending += row[QUESTION] != NONE
-        standing += row[ENDS] > s.minute
-    context[WAITING] = logarithm(pending) / _MANY
-    context[STANDING] = logarithm(standing) / _MANY
+    context[WAITING] = logarithm(int(s.pending)) / _MANY
+    context[STANDING] = logarithm(int(s.standing)) / _MANY
 
 
 @compiled

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from policies.compiled import compiled
 from rl_env.containment import holds
 from rl_env.operators import hour
@@ -60,7 +62,7 @@ def reckon(s: State) -> None:
 
 @compiled
 def _take_stock(s: State) -> None:
-    s.harm = s.lost_work = s.machines_lost = s.compromised = 0.0
+    s.harm = s.compromised = 0.0
     active = s.actor[INTRUDER, PHASE] != GONE
     held = 0
     for host in range(s.hosts):
@@ -74,20 +76,47 @@ def _take_stock(s: State) -> None:
     if held > 0 and s.compromised == 0.0 and s.metric[CONTAINED_AFTER] < 0.0:
         if s.metric[ENTERED_AT] >= 0.0:
             s.metric[CONTAINED_AFTER] = s.minute - s.metric[ENTERED_AT]
+    s.lost_work = s.machines_lost = 0.0
     if _is_anything_held(s):
-        for user in range(s.users):
-            s.lost_work += _work_lost(s, user)
-        s.machines_lost = _machines_lost(s)
+        _count_losses(s)
 
 
 @compiled
 def _is_anything_held(s: State) -> bool:
-    for k in range(s.active.shape[0]):
-        if k >= s.active_count:
-            break
+    for k in range(s.active_count):
         if holds(s, int(s.active[k])):
             return True
     return False
+
+
+@compiled
+def _count_losses(s: State) -> None:
+    """Work that users cannot do, and what machines need and do not reach."""
+    lost = np.zeros(s.site_user.shape[0])  # share of each user's work
+    hurt = np.zeros(s.site_host.shape[0])
+    for host in range(s.hosts):
+        hurt[host] = _hurt(s, host)
+    blocked = np.zeros(s.site_partner.shape[0])
+    for partner in range(s.partners):
+        if _is_partner_blocked(s, partner):
+            blocked[partner] = s.dials[AT.users_partner]
+            s.machines_lost += s.dials[AT.reward_address]
+    for c in range(s.credentials):
+        owner, share = int(s.site_credential[c, OWNER]), _hurt(s, first_credential(s) + c)
+        if owner >= 0:
+            lost[owner] += s.dials[AT.users_credential] * share
+        else:
+            worth = 1.0 + s.site_credential[c, WORTH]
+            s.machines_lost += s.dials[AT.reward_credential] * worth * share
+    for user in range(s.users):
+        one = s.site_user[user]
+        lost[user] += s.dials[AT.users_workstation] * hurt[one[HOST]]
+        for k in range(NEEDS):
+            if one[NEEDED + k] >= 0:
+                lost[user] += s.dials[AT.users_server] * hurt[one[NEEDED + k]]
+        if one[PARTNER] >= 0:
+            lost[user] += blocked[one[PARTNER]]
+        s.lost_work += min(1.0, lost[user])
 
 
 @compiled
@@ -101,40 +130,9 @@ def _hurt(s: State, r: int) -> float:
 
 
 @compiled
-def _work_lost(s: State, user: int) -> float:
-    """Share of a user's work that cannot be done."""
-    one = s.site_user[user]
-    lost = s.dials[AT.users_workstation] * _hurt(s, int(one[HOST]))
-    for k in range(NEEDS):
-        server = int(one[NEEDED + k])
-        if server >= 0:
-            lost += s.dials[AT.users_server] * _hurt(s, server)
-    if one[PARTNER] >= 0 and _is_partner_blocked(s, int(one[PARTNER])):
-        lost += s.dials[AT.users_partner]
-    for c in range(s.credentials):
-        if s.site_credential[c, OWNER] == user:
-            lost += s.dials[AT.users_credential] * _hurt(s, first_credential(s) + c)
-    return min(1.0, lost)
-
-
-@compiled
 def _is_partner_blocked(s: State, partner: int) -> bool:
     address = s.site_partner[partner]
     for slot in range(s.slots):
         if s.indicator[slot, ADDRESS] == address:
             return holds(s, first_indicator(s) + slot)
     return False
-
-
-@compiled
-def _machines_lost(s: State) -> float:
-    """Reward per minute for what machines need: keys of services, and partners' addresses."""
-    cost = 0.0
-    for c in range(s.credentials):
-        if s.site_credential[c, OWNER] < 0:
-            worth = 1.0 + s.site_credential[c, WORTH]
-            cost += s.dials[AT.reward_credential] * worth * _hurt(s, first_credential(s) + c)
-    for partner in range(s.partners):
-        if _is_partner_blocked(s, partner):
-            cost += s.dials[AT.reward_address]
-    return cost

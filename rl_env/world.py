@@ -161,6 +161,8 @@ _NUMBERS = (
     "blurred",  # the context has to be written anew
     "moved",  # takeover or containment changed: harm and service have to be reckoned anew
     "active_count",  # entries of `active`
+    "pending",  # questions that wait, for people or for a delay
+    "standing",  # orders
     "next_due",  # when something of them is due
     "next_edge",  # when a window of budgets, the lease or a zone's rule ends or begins
     "noise_at",  # next alert of the background, in ticks

@@ -46,7 +46,7 @@ def choose(masks: Any, actions: Any, word: Any) -> None:
         actions[e] = 0
         for _ in range(1_000):
             word = mixed(word + np.uint64(e + 1))
-            k = np.int64(word >> np.uint64(33)) % masks.shape[1]
+            k = np.int64((word >> np.uint64(32)) * np.uint64(masks.shape[1]) >> np.uint64(32))
             if masks[e, k]:
                 actions[e] = k
                 break
