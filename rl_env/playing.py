@@ -44,15 +44,17 @@ class Minute(NamedTuple):
 
 
 def play(
-    simulation: Simulation, player: Player, seed: int, kind: str | None = None
+    simulation: Simulation, player: Player, seed: int | None = None
 ) -> Iterator[Minute]:
-    """One episode of each seed from `seed` on; yields after every minute until all are over.
+    """The first episode of each seed from `seed` on, or without it the next ones; yields after
+    every minute until all are over.
 
     The simulation then shows what the next choice is made of. Where an episode is over, its
     environment goes on without meaning.
     """
-    simulation.seed(seed)
-    simulation.reset(kind=kind)
+    if seed is not None:
+        simulation.seed(seed)
+    simulation.reset()
     alive = np.ones(simulation.batch, dtype=np.bool_)
     while alive.any():
         actions = player.choose(simulation)
