@@ -56,40 +56,40 @@ class EntityNetwork(BaseFeaturesExtractor):
             head.bias.data *= factor
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
-        """entities [batch, rows, F], context [batch, G] -> [batch, features]. Rows of nothing, of
-        which all columns are zero, get logits of zero or none that mean anything.
+        """entities [batch, rows, F], context [batch, G] -> [batch, features].
+
+        Rows of nothing are zero. They are left out, since they would cost as much as others; their
+        logits are zero.
         """
         entities, context = observations["entities"], observations["context"]
-        batch, rows, _ = entities.shape
-        shown = entities[:, :, KIND : KIND + len(Kind)].sum(dim=2, keepdim=True)
-        # Only rows that some sample of the batch uses are worth computing.
-        used = shown.any(dim=0)[:, 0].nonzero()[:, 0]
-        entities, shown = entities[:, used], shown[:, used]
-        hidden = torch.relu(_joined(self.encoder[0], entities, context))
-        hidden = torch.relu(self.encoder[1](hidden)) * shown
-        mean = hidden.sum(dim=1) / shown.sum(dim=1).clamp(min=1.0)
-        # All are >= 0, so rows of nothing never win.
-        highest = hidden.amax(dim=1) if len(used) else torch.zeros_like(mean)
-        pooled = torch.cat([mean, highest], dim=1)
-        each = self.entity[1](torch.relu(_joined(self.entity[0], hidden, pooled)))
-        by_verb = each.new_zeros(batch, VERBS, rows).index_copy(2, used, each.transpose(1, 2))
+        present = entities[:, :, KIND : KIND + len(Kind)].sum(dim=2) > 0
+        sample, row = present.nonzero(as_tuple=True)
+        counts = present.sum(dim=1)
+        hidden = torch.relu(_joined(self.encoder[0], entities[sample, row], context, sample))
+        hidden = torch.relu(self.encoder[1](hidden))
+        total = torch.segment_reduce(hidden, "sum", lengths=counts)
+        # All are >= 0, so zero is the highest of none.
+        highest = torch.segment_reduce(hidden, "max", lengths=counts, initial=0.0)
+        pooled = torch.cat([total / counts.clamp(min=1).unsqueeze(1), highest], dim=1)
+        each = self.entity[1](torch.relu(_joined(self.entity[0], hidden, pooled, sample)))
+        logits = each.new_zeros(*present.shape, VERBS).index_put((sample, row), each)
         summary = torch.cat([pooled, context], dim=1)
         nothing = self.nothing[1](torch.relu(self.nothing[0](summary)))
-        return torch.cat([nothing, by_verb.flatten(1), summary], dim=1)
+        return torch.cat([nothing, logits.transpose(1, 2).flatten(1), summary], dim=1)
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights under the names that `policies.network` expects."""
         return {k: v.detach().contiguous().float().cpu() for k, v in self.state_dict().items()}
 
 
-def _joined(layer: nn.Module, rows: Tensor, whole: Tensor) -> Tensor:
-    """The layer on each row with `whole` appended, which is the same for all rows of a sample and
-    computed once: [batch, n, a], [batch, b] -> [batch, n, out].
+def _joined(layer: nn.Module, rows: Tensor, whole: Tensor, sample: Tensor) -> Tensor:
+    """The layer on each row with its sample's `whole` appended, which is computed once for all rows
+    of it: [n, a], [batch, b], [n] -> [n, out].
     """
     assert isinstance(layer, nn.Linear)
-    size = rows.shape[2]
+    size = rows.shape[1]
     once = nn.functional.linear(whole, layer.weight[:, size:], layer.bias)
-    return nn.functional.linear(rows, layer.weight[:, :size]) + once.unsqueeze(1)
+    return nn.functional.linear(rows, layer.weight[:, :size]) + once[sample]
 
 
 class _Heads(nn.Module):

@@ -13,7 +13,7 @@ from rl_env.simulation import METRICS, TERMS
 from rl_env.vector import CountersignVectorEnv
 
 SHORT = Scenario.from_mapping(
-    {"network": {"hosts": 8, "sites": 4}, "episode": {"minutes": 12, "warm_up": 2}}
+    {"network": {"hosts": 16}, "episode": {"minutes": 12, "warm_up": 2}}
 )
 
 
