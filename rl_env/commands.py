@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -46,7 +46,7 @@ def train(
     from rl_env.train import TrainConfig, write_model
     from rl_env.train import train as learn
 
-    given = {"scenario": scenario, "steps": steps, "seed": seed}
+    given: dict[str, Any] = {"scenario": scenario, "steps": steps, "seed": seed}
     config = TrainConfig(**{k: v for k, v in given.items() if v is not None})
     with _told(ScenarioError, InventoryError):
         learner = _with_progress(config, learn)

@@ -124,9 +124,9 @@ def outcomes(
     for done in range(0, episodes, simulation.batch):
         kept = min(simulation.batch, episodes - done)
         played = _play(simulation, player, first_seed + done)
-        parts.append(Outcomes(*(values[:kept] for values in played)))
+        parts.append(Outcomes._make(values[:kept] for values in played))
         tell(kept)
-    return Outcomes(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+    return Outcomes._make(np.concatenate(values) for values in zip(*parts, strict=True))
 
 
 def _play(simulation: Simulation, player: Player, seed: int) -> Outcomes:

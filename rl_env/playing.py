@@ -17,7 +17,7 @@ from policies.policy import NOTHING, Policy, choose
 from rl_env.dice import mixed_all
 from rl_env.simulation import Simulation
 
-__all__ = ["Chance", "Minute", "Nobody", "Player", "player_of", "play"]
+__all__ = ["Chance", "Minute", "Nobody", "Player", "play", "player_of"]
 
 Actions = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -43,9 +43,7 @@ class Minute(NamedTuple):
     truncated: Flags
 
 
-def play(
-    simulation: Simulation, player: Player, seed: int | None = None
-) -> Iterator[Minute]:
+def play(simulation: Simulation, player: Player, seed: int | None = None) -> Iterator[Minute]:
     """The first episode of each seed from `seed` on, or without it the next ones; yields after
     every minute until all are over.
 
@@ -123,7 +121,7 @@ class _One:
         places = 1 + np.arange(VERBS)[:, None] * simulation.rows + rows
         choices = np.concatenate([[NOTHING], places.ravel()])
         entities = np.ascontiguousarray(table[rows])
-        ids = tuple(_entity(row, kinds) for row, kinds in zip(rows, entities, strict=True))
+        ids = tuple(_entity(int(row), of_it) for row, of_it in zip(rows, entities, strict=True))
         seen = Observation(entities, simulation.context[e].copy(), ids)
         return int(choices[choose(self._policy.scores(seen), simulation.mask[e][choices])])
 
@@ -133,6 +131,6 @@ def player_of(policy: Policy) -> Player:
     return _Learned(policy) if isinstance(policy, LearnedPolicy) else _One(policy)
 
 
-def _entity(row: int, kinds: NDArray[np.float32]) -> Entity:
+def _entity(row: int, columns: NDArray[np.float32]) -> Entity:
     """Named by its row: no policy looks at names."""
-    return Entity(Kind(int(kinds[KIND : KIND + len(Kind)].argmax())), str(row))
+    return Entity(Kind(int(columns[KIND : KIND + len(Kind)].argmax())), str(row))

@@ -19,9 +19,7 @@ from rl_env.scenario import Scenario
 from rl_env.simulation import Simulation
 from rl_env.world import ATTACKED, FALSE_ISOLATIONS, PROPOSALS, QUIET, SCANNED
 
-SMALL = Scenario.from_mapping(
-    {"network": {"hosts": 16}, "episode": {"minutes": 40, "warm_up": 10}}
-)
+SMALL = Scenario.from_mapping({"network": {"hosts": 16}, "episode": {"minutes": 40, "warm_up": 10}})
 
 
 def learned(seed: int = 0) -> LearnedPolicy:
@@ -51,9 +49,7 @@ def played(player: Player, seed: int = HELD_OUT, batch: int = 6) -> list[list[in
     """Each environment's actions."""
     simulation = Simulation(SMALL, batch)
     minutes = list(play(simulation, player, seed))
-    return [
-        [int(m.actions[e]) for m in minutes if m.alive[e]] for e in range(simulation.batch)
-    ]
+    return [[int(m.actions[e]) for m in minutes if m.alive[e]] for e in range(simulation.batch)]
 
 
 def test_same_seed_same_result() -> None:

@@ -7,14 +7,12 @@ import pytest
 from sb3_contrib import MaskablePPO
 from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
 
-from rl_env.scenario import Scenario
 from rl_env.sb3 import CountersignVecEnv
+from rl_env.scenario import Scenario
 from rl_env.simulation import METRICS, TERMS
 from rl_env.vector import CountersignVectorEnv
 
-SHORT = Scenario.from_mapping(
-    {"network": {"hosts": 16}, "episode": {"minutes": 12, "warm_up": 2}}
-)
+SHORT = Scenario.from_mapping({"network": {"hosts": 16}, "episode": {"minutes": 12, "warm_up": 2}})
 
 
 @pytest.fixture
