@@ -23,13 +23,14 @@ SMALL = Scenario.from_mapping({"network": {"hosts": 16}, "episode": {"minutes": 
 
 
 def learned(seed: int = 0) -> LearnedPolicy:
-    """An untrained one, that acts at times."""
+    """An untrained one, that acts whenever it may."""
     rng = np.random.default_rng(seed)
     weights = {
         name: (rng.normal(0.0, 0.4, shape)).astype(np.float32)
         for name, shape in tensor_shapes(8).items()
     }
-    weights["nothing.1.weight"][:] = weights["nothing.1.bias"][:] = 0.0
+    weights["nothing.1.weight"][:] = 0.0
+    weights["nothing.1.bias"][:] = -9.0
     return LearnedPolicy({"name": "learned"}, weights, bytes(32))
 
 
