@@ -88,6 +88,7 @@ class CountersignEnv(gym.Env[Obs, np.int64]):
     def __init__(self, scenario: Scenario | Path | str = "small-16", trace: int = 0) -> None:
         """Raises ScenarioError or InventoryError. `trace`: alerts per minute that are kept."""
         self.simulation = Simulation(scenario_of(scenario), 1, trace)
+        self._action = np.zeros(1, dtype=np.int64)
         self.action_space = spaces.Discrete(self.simulation.choices)
         self.observation_space = space_of(self.simulation)  # type: ignore[assignment]
 
@@ -100,17 +101,19 @@ class CountersignEnv(gym.Env[Obs, np.int64]):
             first = seed if seed is not None else int(self.np_random.integers(1 << 62))
             self.simulation.seed(first)
         self.simulation.reset(kind=(options or {}).get("kind"))
-        return self._observation(), self._info()
+        return self._observation(), self._info([0.0] * len(TERMS))
 
     def step(self, action: np.int64) -> tuple[Obs, float, bool, bool, dict[str, Any]]:
         simulation = self.simulation
-        simulation.step(np.array([action], dtype=np.int64))
+        self._action[0] = action
+        simulation.step(self._action)
+        terms = simulation.terms[0].tolist()
         return (
             self._observation(),
-            float(simulation.terms[0].sum()),
-            bool(simulation.terminated[0]),
-            bool(simulation.truncated[0]),
-            self._info(),
+            sum(terms),
+            simulation.is_terminated(0),
+            simulation.is_truncated(0),
+            self._info(terms),
         )
 
     def action_masks(self) -> NDArray[np.bool_]:
@@ -120,14 +123,14 @@ class CountersignEnv(gym.Env[Obs, np.int64]):
     def _observation(self) -> Obs:
         simulation = self.simulation
         return {
-            "entities": np.ascontiguousarray(simulation.entities[0]),
+            "entities": simulation.entities[0].copy(order="K"),  # as it lies, which is quick
             "context": simulation.context[0].copy(),
         }
 
-    def _info(self) -> dict[str, Any]:
+    def _info(self, terms: list[float]) -> dict[str, Any]:
         simulation = self.simulation
         return {
             "action_mask": simulation.mask[0].astype(np.int8),
-            "terms": dict(zip(TERMS, simulation.terms[0].tolist(), strict=True)),
+            "terms": dict(zip(TERMS, terms, strict=True)),
             "metrics": dict(zip(METRICS, simulation.metrics[0].tolist(), strict=True)),
         }
