@@ -46,7 +46,7 @@ def test_read_back_it_is_what_the_environment_plays(scenario: str) -> None:
             assert np.array_equal(episode.infos["action_mask"][t], info["action_mask"])
             assert episode.infos["action_mask"][t][action]
             seen, reward, terminated, truncated, info = env.step(action)
-            assert episode.rewards[t] == reward
+            assert episode.rewards[t] == pytest.approx(reward)
             assert episode.infos["terms"][t + 1].tolist() == list(info["terms"].values())
             assert episode.terminations[t] == terminated
             assert episode.truncations[t] == truncated
