@@ -1,10 +1,9 @@
 """A warm start from a teacher who knows the truth, before reinforcement learning refines it.
 
 Most random choices hurt, so learning from reward alone first learns to do nothing and rarely finds
-more. The teacher says for each entity whether it deserves its action, and where it is ordered
-whether it deserves its release; the network learns that from what it can see, so that a score above
-"do nothing" means "more likely than not". What actions cost and gain is left to reinforcement
-learning.
+more. The teacher says for each entity whether its action, or its release, is worth it now, as
+`rl_env.oracle` knows; the network learns that from what it can see, so that a score above "do
+nothing" means "more likely than not". What actions cost and gain is left to reinforcement learning.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 from policies.actions import Kind
 from policies.columns import KIND, VERBS
 from policies.policy import NOTHING, Verb
-from rl_env.oracle import deserved
+from rl_env.oracle import worths
 from rl_env.playing import Minute, play
 from rl_env.scenario import Scenario
 from rl_env.simulation import Simulation
@@ -104,8 +103,7 @@ class _Teacher:
         self.permitted: list[Flags] = []
 
     def choose(self, simulation: Simulation) -> NDArray[np.int64]:
-        worthy = deserved(simulation)
-        right = np.concatenate([worthy, ~worthy], axis=1)  # as Verb has them
+        right = worths(simulation) > 0.0
         permitted = simulation.mask[:, 1:].copy()
         self.entities.append(np.ascontiguousarray(simulation.entities))
         self.contexts.append(simulation.context.copy())
