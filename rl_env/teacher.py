@@ -20,8 +20,8 @@ from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from torch import Tensor, nn
 
 from policies.actions import Kind
-from policies.columns import KIND, VERBS
-from policies.policy import NOTHING, Verb
+from policies.columns import KIND
+from policies.policy import NOTHING
 from rl_env.oracle import worths
 from rl_env.playing import Minute, play
 from rl_env.scenario import Scenario
@@ -171,7 +171,6 @@ def _improve(
 
 
 def _weights(entities: Tensor, target: Tensor, caution: float) -> Tensor:
-    is_asset = entities[:, :, KIND + Kind.ISOLATE] > 0
-    by_verb = [is_asset if verb is Verb.ORDER else torch.zeros_like(is_asset) for verb in Verb]
-    assert len(by_verb) == VERBS
-    return torch.where((target == 0) & torch.cat(by_verb, dim=1), caution, 1.0)
+    isolations = entities[:, :, KIND + Kind.ISOLATE] > 0
+    isolations = nn.functional.pad(isolations, (0, isolations.shape[1]))  # orders, then releases
+    return torch.where((target == 0) & isolations, caution, 1.0)
