@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from rl_env.parameters import KINDS, flat
 from rl_env.scenario import Scenario
 from rl_env.world import templates
 
-__all__ = ["METRICS", "TERMS", "Simulation"]
+__all__ = ["METRICS", "TERMS", "Simulation", "scenario_of"]
 
 TERMS = ("harm", "service", "effort", "chain")
 METRICS = (
@@ -47,6 +48,11 @@ Flags = NDArray[np.bool_]
 def _as_words() -> AbstractContextManager[object]:
     """Words of 64 bits overflow, about which numpy warns where the engine is not compiled."""
     return nullcontext() if _COMPILED else np.errstate(over="ignore")
+
+
+def scenario_of(scenario: Scenario | Path | str) -> Scenario:
+    """A scenario, or the one of this name or file."""
+    return scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
 
 
 class Simulation:
@@ -116,6 +122,10 @@ class Simulation:
         """A minute of every environment."""
         with _as_words():
             engine.step(self._world, actions)
+
+    def time(self, i: int) -> NDArray[np.float32]:
+        """float32 [1]: share of the minutes of environment i that is over."""
+        return np.array([min(1.0, self._minute[i] / self._minutes)], dtype=np.float32)
 
     def is_terminated(self, i: int) -> bool:
         """`terminated` of one environment."""

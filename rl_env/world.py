@@ -25,7 +25,7 @@ from policies.columns import (
 )
 from policies.compiled import compiled
 from rl_env import dice
-from rl_env.site import CREDENTIALS, HOSTS, Sites
+from rl_env.site import CREDENTIALS, HOSTS, MEMBERS, Sites
 
 __all__ = ["ACTORS", "RULES", "State", "templates"]
 
@@ -150,6 +150,7 @@ _NUMBERS = (
     "zones",
     "partners",
     "shields",
+    "pools",
     "story",  # QUIET, SCANNED or ATTACKED
     "windows",  # learned
     "history",  # of them before the episode
@@ -179,6 +180,7 @@ _NUMBERS = (
     "waiting",  # entries of `late`
     "told",  # entries of `journal`
     "lag",  # minutes from order to enforcement
+    "answers",  # of operators, so far
     "over",  # the intruder reached its goal
     "lease_until",
     "lease_worst",  # criticality
@@ -292,6 +294,7 @@ def templates(sites: Sites, dials: NDArray[np.float64], trace: int = 0) -> Any:
     found = np.zeros(len(sites.size), _record(sites, len(dials), trace)).view(np.recarray)
     for k, name in enumerate(("hosts", "credentials", "users", "zones", "partners", "shields")):
         found[name] = sites.size[:, k]
+    found["pools"] = (sites.pool[:, :, MEMBERS] > 0).sum(axis=1)
     found["site"] = np.arange(len(sites.size))
     found["zone_of"] = sites.zones
     for name in (*_TABLES, "partner", "shield"):
