@@ -154,21 +154,26 @@ def lesson() -> Lesson:
     return next(iter(Lessons(SHORT, batch=48, seed=500, gamma=0.9, scale=0.5)))
 
 
+def rows_of(lesson: Lesson) -> int:
+    return lesson.observations["entities"].shape[1]
+
+
 def test_lessons_are_whole_episodes(lesson: Lesson) -> None:
     decisions = len(lesson.returns)
     assert 0 < decisions <= 48 * 30
     assert {len(v) for v in lesson.observations.values()} == {decisions}
-    assert lesson.right.shape == lesson.open.shape == (decisions, VERBS * ROWS)
+    assert lesson.right.shape == lesson.open.shape == (decisions, VERBS * rows_of(lesson))
     assert (lesson.returns <= 0.0).all() and (lesson.returns < 0.0).any()
 
 
 def test_lessons_say_what_is_worth_it(lesson: Lesson) -> None:
-    orders, releases = lesson.right[:, :ROWS], lesson.right[:, ROWS:]
+    rows = rows_of(lesson)
+    orders, releases = lesson.right[:, :rows], lesson.right[:, rows:]
     assert not (orders & releases).any()
-    assert (orders & lesson.open[:, :ROWS]).any()
+    assert (orders & lesson.open[:, :rows]).any()
     ordered = lesson.observations["entities"][:, :, ENTITY_COLUMNS.index("ordered")] > 0
     assert (ordered & releases).any() and (ordered & ~releases).any()
-    assert not (lesson.open[:, ROWS * Verb.RELEASE :] & ~ordered).any()
+    assert not (lesson.open[:, rows * Verb.RELEASE :] & ~ordered).any()
 
 
 def test_lessons_follow_from_their_seed() -> None:
@@ -192,8 +197,9 @@ def test_the_taught_tell_right_from_wrong(lesson: Lesson) -> None:
     seen = {key: torch.as_tensor(value) for key, value in lesson.observations.items()}
     with torch.no_grad():
         logits = learner.policy.features_extractor(seen).numpy()
-    leads = logits[:, 1 : 1 + ROWS] - logits[:, :1]
-    right, permitted = lesson.right[:, :ROWS], lesson.open[:, :ROWS]
+    rows = rows_of(lesson)
+    leads = logits[:, 1 : 1 + rows] - logits[:, :1]
+    right, permitted = lesson.right[:, :rows], lesson.open[:, :rows]
     apart = leads[right & permitted].mean() - leads[~right & permitted].mean()
     assert apart > leads[permitted].std()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import numpy as np
@@ -87,7 +88,7 @@ def test_a_policy_sees_the_entities_there_are_and_its_choice_reaches_them() -> N
 
     simulation, policy = Simulation(SMALL, 1), Last()
     meant = set()
-    for minute in play(simulation, player_of(policy), 5):
+    for minute in itertools.chain(*(play(simulation, player_of(policy), e) for e in range(8))):
         seen = policy.seen
         assert seen.entities.shape == (len(seen.ids), len(ENTITY_COLUMNS))
         assert seen.context.shape == (len(CONTEXT_COLUMNS),)
