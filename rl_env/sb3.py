@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvStepReturn
 
-from rl_env.env import scenario_of, space_of
+from rl_env.env import space_of
 from rl_env.scenario import Scenario
-from rl_env.simulation import METRICS, TERMS, Simulation
+from rl_env.simulation import METRICS, TERMS, Simulation, scenario_of
 
 __all__ = ["CountersignVecEnv"]
 
