@@ -20,7 +20,8 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from policies.columns import CONTEXT_COLUMNS, ENTITY_COLUMNS, OBSERVATION_VERSION, VERBS
+from policies.actions import Kind
+from policies.columns import CONTEXT_COLUMNS, ENTITY_COLUMNS, KIND, OBSERVATION_VERSION, VERBS
 from policies.observation import Observation
 from policies.policy import NOTHING, Mask, choose, meaning
 
@@ -115,6 +116,14 @@ class LearnedPolicy:
         result: Array = self._forward(observation.entities[None], observation.context[None])[0]
         return result
 
+    def scores_of_many(self, entities: Array, context: Array) -> Array:
+        """The same for padded observations: entities [batch, rows, F], where rows of nothing are
+        zero, and context [batch, G] -> [batch, 1 + VERBS * rows]. What rows of nothing get means
+        nothing.
+        """
+        shown = entities[:, :, KIND : KIND + len(Kind)].sum(axis=2, keepdims=True)
+        return self._forward(entities, context, shown)
+
     def explain(
         self, observation: Observation, index: int, mask: Mask, top: int = 5
     ) -> Explanation:
@@ -147,15 +156,20 @@ class LearnedPolicy:
             ),
         )
 
-    def _forward(self, entities: Array, context: Array) -> Array:
-        """entities [batch, n, F], context [batch, G] -> scores [batch, 1 + VERBS * n]."""
+    def _forward(self, entities: Array, context: Array, shown: Array | None = None) -> Array:
+        """entities [batch, n, F], context [batch, G] -> scores [batch, 1 + VERBS * n]. `shown`
+        [batch, n, 1] is 1 for rows that count, which all do without it.
+        """
         batch, n, _ = entities.shape
         wide = np.broadcast_to(context[:, None], (batch, n, context.shape[1]))
         hidden = _relu(self._linear("encoder.0", np.concatenate([entities, wide], axis=2)))
         hidden = _relu(self._linear("encoder.1", hidden))
         size = hidden.shape[2]
         if n:
-            pooled = np.concatenate([hidden.mean(axis=1), hidden.max(axis=1)], axis=1)
+            count: Array | int = n
+            if shown is not None:  # all of `hidden` is >= 0, so zeros never are the highest alone
+                hidden, count = hidden * shown, np.maximum(shown.sum(axis=1), np.float32(1.0))
+            pooled = np.concatenate([hidden.sum(axis=1) / count, hidden.max(axis=1)], axis=1)
         else:
             pooled = np.zeros((batch, 2 * size), dtype=np.float32)
         both = np.concatenate(

@@ -40,23 +40,26 @@ Chosen = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Evidence in nats, types as counts. The defaults suit the recorded test beds."""
+    """Evidence in nats, types as counts. The defaults suit the recorded test beds; in the simulator
+    a lower bar for blocks saves more than it costs.
+    """
 
     isolate_total: float = 115.0
     isolate_types: float = 12.0  # surprising ones, faded over an hour
     isolate_lead: float = 1.15  # times the next strongest entity's evidence
     confirmed_total: float = 80.0  # enough where later stages of an attack confirm it
     confirmed_late: float = 25.0
-    block_total: float = 40.0
-    block_touched: float = 2.0
+    block_total: float = 20.0
+    block_touched: float = 1.0  # assets
     revoke_total: float = 10.0
     renew_total: float = 20.0  # an order that is about to end with this much left is renewed
     release_total: float = 2.0  # an order with less evidence left is given up
 
 
 class Playbook:
-    """Isolates what stands clearly above its neighbours, blocks who touches many, revokes keys in
-    use by intruders; renews while there is evidence, and asks for release when it has gone.
+    """Isolates what stands clearly above its neighbours, blocks addresses that much speaks against,
+    revokes keys in use by intruders; renews while there is evidence, and asks for release when it
+    has gone.
     """
 
     name = "playbook"

@@ -17,8 +17,9 @@ from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
+from policies.actions import Kind
+from policies.columns import CONTEXT_COLUMNS, ENTITY_COLUMNS, KIND, OBSERVATION_VERSION, VERBS
 from policies.network import FORMAT, tensor_shapes
-from policies.observation import CONTEXT_COLUMNS, ENTITY_COLUMNS, OBSERVATION_VERSION
 
 __all__ = ["EntityNetwork", "EntityPolicy", "export"]
 
@@ -26,18 +27,18 @@ _CAUTION = 5.0  # logit by which an untrained agent prefers to do nothing
 
 
 class EntityNetwork(BaseFeaturesExtractor):
-    """Observation -> [logits of "do nothing" and each entity, pooled entities, context]."""
+    """Observation -> [logits of "do nothing" and, by verb, each row; pooled entities; context]."""
 
     def __init__(self, observation_space: spaces.Dict, hidden: int = 64) -> None:
         rows, columns = observation_space["entities"].shape or ()
         (context,) = observation_space["context"].shape or ()
-        self.choices, self.summary = 1 + rows, 2 * hidden + context
+        self.choices, self.summary = 1 + VERBS * rows, 2 * hidden + context
         super().__init__(observation_space, self.choices + self.summary)
         self.hidden = hidden
         self.encoder = nn.ModuleList(
             [nn.Linear(columns + context, hidden), nn.Linear(hidden, hidden)]
         )
-        self.entity = nn.ModuleList([nn.Linear(3 * hidden, hidden), nn.Linear(hidden, 1)])
+        self.entity = nn.ModuleList([nn.Linear(3 * hidden, hidden), nn.Linear(hidden, VERBS)])
         self.nothing = nn.ModuleList([nn.Linear(self.summary, hidden), nn.Linear(hidden, 1)])
 
     def hesitate(self) -> None:
@@ -55,29 +56,40 @@ class EntityNetwork(BaseFeaturesExtractor):
             head.bias.data *= factor
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
-        """entities [batch, n, F], context [batch, G], present [batch, n] -> [batch, features]."""
+        """entities [batch, rows, F], context [batch, G] -> [batch, features].
+
+        Rows of nothing are zero. They are left out, since they would cost as much as others; their
+        logits are zero.
+        """
         entities, context = observations["entities"], observations["context"]
-        present = observations["present"].unsqueeze(2)
-        # Only rows that some sample of the batch uses are worth computing; the rest is padding.
-        used = max(1, int(present.any(dim=0).sum()))
-        wide = context.unsqueeze(1).expand(-1, used, -1)
-        hidden = torch.cat([entities[:, :used], wide], dim=2)
-        for layer in self.encoder:
-            hidden = torch.relu(layer(hidden))
-        shown = present[:, :used]
-        mean = (hidden * shown).sum(dim=1) / shown.sum(dim=1).clamp(min=1.0)
-        highest = (hidden * shown).amax(dim=1)  # all are >= 0, so absent rows never win
-        pooled = torch.cat([mean, highest], dim=1)
-        both = torch.cat([hidden, pooled.unsqueeze(1).expand(-1, used, -1)], dim=2)
-        each = self.entity[1](torch.relu(self.entity[0](both))).squeeze(2)
-        each = nn.functional.pad(each, (0, self.choices - 1 - used))
+        present = entities[:, :, KIND : KIND + len(Kind)].sum(dim=2) > 0
+        sample, row = present.nonzero(as_tuple=True)
+        counts = present.sum(dim=1)
+        hidden = torch.relu(_joined(self.encoder[0], entities[sample, row], context, sample))
+        hidden = torch.relu(self.encoder[1](hidden))
+        total = torch.segment_reduce(hidden, "sum", lengths=counts)
+        # All are >= 0, so zero is the highest of none.
+        highest = torch.segment_reduce(hidden, "max", lengths=counts, initial=0.0)
+        pooled = torch.cat([total / counts.clamp(min=1).unsqueeze(1), highest], dim=1)
+        each = self.entity[1](torch.relu(_joined(self.entity[0], hidden, pooled, sample)))
+        logits = each.new_zeros(*present.shape, VERBS).index_put((sample, row), each)
         summary = torch.cat([pooled, context], dim=1)
         nothing = self.nothing[1](torch.relu(self.nothing[0](summary)))
-        return torch.cat([nothing, each, summary], dim=1)
+        return torch.cat([nothing, logits.transpose(1, 2).flatten(1), summary], dim=1)
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights under the names that `policies.network` expects."""
         return {k: v.detach().contiguous().float().cpu() for k, v in self.state_dict().items()}
+
+
+def _joined(layer: nn.Module, rows: Tensor, whole: Tensor, sample: Tensor) -> Tensor:
+    """The layer on each row with its sample's `whole` appended, which is computed once for all rows
+    of it: [n, a], [batch, b], [n] -> [n, out].
+    """
+    assert isinstance(layer, nn.Linear)
+    size = rows.shape[1]
+    once = nn.functional.linear(whole, layer.weight[:, size:], layer.bias)
+    return nn.functional.linear(rows, layer.weight[:, :size]) + once[sample]
 
 
 class _Heads(nn.Module):

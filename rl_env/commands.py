@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from policies.inventory import InventoryError
 from policies.network import DEFAULT_MODEL, ModelError
+from rl_env.scenario import Scenario, ScenarioError
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -20,27 +23,33 @@ if TYPE_CHECKING:
 
     from rl_env.train import TrainConfig
 
-__all__ = ["evaluate", "train"]
+__all__ = ["dataset", "evaluate", "train"]
+
+
+_scenario = click.option(
+    "--scenario", default="small-16", show_default=True, help="A registered one, or a YAML file."
+)
 
 
 @click.command()
 @click.option("--name", default="mine", show_default=True, help="Folder of the model in --out.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
+@click.option("--scenario", help="A registered one, or a YAML file.")
 @click.option("--steps", type=click.IntRange(1), help="Decisions to train for.")
 @click.option("--seed", type=click.IntRange(0, 999), help="Seed of weights and episodes.")
-@click.option("--workers", is_flag=True, help="One process per environment.")
 @click.option("--episodes", type=click.IntRange(1), default=1000, show_default=True)
 def train(
-    name: str, out: Path, steps: int | None, seed: int | None, workers: bool, episodes: int
+    name: str, out: Path, scenario: str | None, steps: int | None, seed: int | None, episodes: int
 ) -> None:
     """Train an agent and write its model folder."""
     from rl_env.evaluate import table
     from rl_env.train import TrainConfig, write_model
     from rl_env.train import train as learn
 
-    given = {"steps": steps, "seed": seed}
-    config = TrainConfig(workers=workers, **{k: v for k, v in given.items() if v is not None})
-    learner = _with_progress(config, learn)
+    given: dict[str, Any] = {"scenario": scenario, "steps": steps, "seed": seed}
+    config = TrainConfig(**{k: v for k, v in given.items() if v is not None})
+    with _told(ScenarioError, InventoryError):
+        learner = _with_progress(config, learn)
     click.echo(f"evaluating on {episodes} held-out episodes ...", err=True)
     summaries = write_model(learner, config, out / name, name, episodes)
     click.echo(table(summaries))
@@ -49,20 +58,23 @@ def train(
 
 @click.command()
 @click.option("--model", type=click.Path(path_type=Path), default=DEFAULT_MODEL)
+@_scenario
 @click.option("--episodes", type=click.IntRange(1), default=200, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
-def evaluate(model: Path, episodes: int, as_json: bool) -> None:
-    """Compare a model with the playbook, random choices and doing nothing on held-out episodes."""
-    from rl_env.evaluate import HELD_OUT, compare, table
+def evaluate(model: Path, scenario: str, episodes: int, as_json: bool) -> None:
+    """Compare a model with the baselines and an oracle on held-out episodes."""
+    from rl_env.evaluate import HELD_OUT, compare, players, table
 
-    try:
-        with click.progressbar(length=4 * episodes, label="episodes", file=sys.stderr) as bar:
-            summaries = compare(model, episodes, tell=lambda: bar.update(1))
-    except ModelError as error:
-        raise click.ClickException(str(error)) from error
+    with _told(ModelError, ScenarioError, InventoryError):
+        played_in, compared = Scenario.load(scenario), players(model)
+        with click.progressbar(
+            length=len(compared) * episodes, label="episodes", file=sys.stderr
+        ) as bar:
+            summaries = compare(compared, played_in, episodes, tell=bar.update)
     if as_json:
         result = {
             "model": str(model),
+            "scenario": scenario,
             "episodes": episodes,
             "first_seed": HELD_OUT,
             "policies": {s.name: s.to_json() for s in summaries},
@@ -70,6 +82,37 @@ def evaluate(model: Path, episodes: int, as_json: bool) -> None:
         click.echo(json.dumps(result))
     else:
         click.echo(table(summaries))
+
+
+@click.command()
+@click.option("--out", "name", required=True, help="The data set's id, as countersign/mine-v0.")
+@click.option("--episodes", type=click.IntRange(1), default=100, show_default=True)
+@click.option(
+    "--policy",
+    default="playbook",
+    show_default=True,
+    help="nothing, random, playbook, or a model's folder.",
+)
+@_scenario
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
+def dataset(name: str, episodes: int, policy: str, scenario: str, seed: int) -> None:
+    """Record episodes as a Minari data set, for offline reinforcement learning."""
+    from rl_env.dataset import DatasetError, player_called, record
+
+    with _told(DatasetError, ModelError, ScenarioError, InventoryError):
+        player = player_called(policy)
+        with click.progressbar(length=episodes, label="episodes", file=sys.stderr) as bar:
+            made = record(name, player, scenario, episodes, seed, tell=bar.update)
+    click.echo(f"wrote {made.total_episodes} episodes, {made.total_steps} decisions: {made.id}")
+
+
+@contextmanager
+def _told(*errors: type[Exception]) -> Iterator[None]:
+    """These are told in a line; all others are bugs."""
+    try:
+        yield
+    except errors as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _with_progress(
@@ -82,11 +125,4 @@ def _with_progress(
         length=config.lessons + config.steps, label="training", item_show_func=show, file=sys.stderr
     )
     with bar:
-        done = 0
-
-        def tell(steps: int, value: float) -> None:
-            nonlocal done
-            bar.update(steps - done, value)
-            done = steps
-
-        return learn(config, tell)
+        return learn(config, bar.update)

@@ -2,40 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from policies.network import LearnedPolicy
-from policies.observation import Observation
 from policies.playbook import Playbook
-from policies.policy import DoNothing, Policy, Scores, choose
-from rl_env.env import CountersignEnv, Tally
+from rl_env.oracle import Oracle
+from rl_env.playing import Chance, Nobody, Player, play, player_of
+from rl_env.scenario import Scenario
+from rl_env.simulation import METRICS, TERMS, Simulation
+from rl_env.world import (
+    APPROVALS_ASKED,
+    ATTACKED,
+    CONTAINED_AFTER,
+    ENTERED_AT,
+    FALSE_ISOLATIONS,
+    ISOLATIONS,
+    PROPOSALS,
+    QUESTIONS,
+    QUIET,
+    SCANNED,
+)
 
-__all__ = ["HELD_OUT", "RandomPolicy", "Summary", "compare", "evaluate", "play", "table"]
+__all__ = [
+    "HELD_OUT",
+    "VALIDATION",
+    "Outcomes",
+    "Summary",
+    "compare",
+    "evaluate",
+    "outcomes",
+    "players",
+    "table",
+]
 
 HELD_OUT = 1_000_000  # seeds from here on are for evaluation; training stays below
+VALIDATION = 2_000_000  # seeds from here on choose among the weights of a run
+_BATCH = 64  # episodes at a time
 _RESAMPLES = 2000
 
+Tell = Callable[[int], None]  # that so many episodes more are over
+Floats = NDArray[np.float64]
 
-class RandomPolicy:
-    """Any permitted choice with equal chance, a fifth of the time; the baseline for "acting at
-    all".
-    """
 
-    name = "random"
-    hash = bytes(32)
+class Outcomes(NamedTuple):
+    """Of so many episodes, what is true of each."""
 
-    def __init__(self, seed: int = 0) -> None:
-        self._rng = np.random.default_rng(seed)
-
-    def scores(self, observation: Observation) -> Scores:
-        scores = self._rng.random(len(observation.ids) + 1).astype(np.float32)
-        scores[0] = 2.0 if self._rng.random() < 0.8 else 0.0
-        return scores
+    returns: Floats  # [episodes]
+    terms: Floats  # [episodes, len(TERMS)], sums
+    metrics: Floats  # [episodes, len(METRICS)]
+    story: NDArray[np.int64]  # [episodes]: QUIET, SCANNED or ATTACKED
+    lost: NDArray[np.bool_]  # [episodes]: the intruder reached the goal
 
 
 @dataclass(frozen=True)
@@ -51,71 +73,102 @@ class Summary:
     quiet_false_isolations: float  # share of quiet episodes with any false isolation
     scanned_false_isolations: float  # share of merely scanned episodes with any
     false_isolations: float  # share of all isolations proposed
-    approvals_asked: float  # questions to operators, per episode
+    approvals_asked: float  # of operators, per episode
+    questions: float  # to operators, per episode
     proposals: float  # per episode
+    terms: dict[str, float]  # of the reward, means per episode
+    metrics: dict[str, float | None]  # means per episode; of times, where there are any
 
     def to_json(self) -> dict[str, Any]:
         """A plain mapping, numbers rounded to four digits."""
-        record = asdict(self)
-        record["interval"] = [round(v, 4) for v in self.interval]
-        return {k: round(v, 4) if isinstance(v, float) else v for k, v in record.items()}
+        return {key: _rounded(value) for key, value in asdict(self).items()}
 
 
-def play(env: CountersignEnv, policy: Policy, seed: int) -> tuple[float, Tally]:
-    """One episode; its return and its ground truth."""
-    env.reset(seed=seed)
-    total = 0.0
-    while True:
-        seen = env.view
-        mask = env.action_masks()[: len(seen.ids) + 1]
-        _, reward, terminated, truncated, info = env.step(
-            np.int64(choose(policy.scores(seen), mask))
-        )
-        total += reward
-        if terminated or truncated:
-            return total, info["truth"]
+def players(model: Path | None) -> list[Player]:
+    """The baselines, and the model of this folder. Raises ModelError."""
+    learned = [player_of(LearnedPolicy.load(model))] if model else []
+    return [Nobody(), Chance(), player_of(Playbook()), *learned, Oracle()]
+
+
+def compare(
+    compared: Sequence[Player],
+    scenario: Scenario,
+    episodes: int,
+    tell: Tell = lambda episodes: None,
+) -> list[Summary]:
+    """All of them on the same held-out episodes."""
+    return [evaluate(player, scenario, episodes, tell=tell) for player in compared]
 
 
 def evaluate(
-    policy: Policy,
+    player: Player,
+    scenario: Scenario,
     episodes: int,
     first_seed: int = HELD_OUT,
-    tell: Callable[[], None] = lambda: None,
+    tell: Tell = lambda episodes: None,
 ) -> Summary:
-    """Plays seeds first_seed .. first_seed + episodes - 1."""
-    env = CountersignEnv()
-    results = []
-    for seed in range(first_seed, first_seed + episodes):
-        results.append(play(env, policy, seed))
-        tell()
-    returns = np.array([value for value, _ in results])
-    tallies = [tally for _, tally in results]
-    delays = [t.contained_after for t in tallies if t.contained_after is not None]
-    isolations = sum(t.isolations for t in tallies)
+    """Plays the first episode of each of the seeds first_seed .. first_seed + episodes - 1."""
+    return _summary(player.name, outcomes(player, scenario, episodes, first_seed, tell))
+
+
+def outcomes(
+    player: Player,
+    scenario: Scenario,
+    episodes: int,
+    first_seed: int = HELD_OUT,
+    tell: Tell = lambda episodes: None,
+) -> Outcomes:
+    """The same, episode by episode."""
+    parts: list[Outcomes] = []
+    simulation = Simulation(scenario, min(_BATCH, episodes))
+    for done in range(0, episodes, simulation.batch):
+        kept = min(simulation.batch, episodes - done)
+        played = _play(simulation, player, first_seed + done)
+        parts.append(Outcomes._make(values[:kept] for values in played))
+        tell(kept)
+    return Outcomes._make(np.concatenate(values) for values in zip(*parts, strict=True))
+
+
+def _play(simulation: Simulation, player: Player, seed: int) -> Outcomes:
+    batch = simulation.batch
+    terms, metrics = np.zeros((batch, len(TERMS))), np.zeros((batch, len(METRICS)))
+    lost = np.zeros(batch, dtype=np.bool_)
+    for minute in play(simulation, player, seed):
+        terms[minute.alive] += simulation.terms[minute.alive]
+        over = minute.alive & (minute.terminated | minute.truncated)
+        metrics[over], lost[over] = simulation.metrics[over], minute.terminated[over]
+    story = simulation.state["story"].astype(np.int64)
+    return Outcomes(terms.sum(axis=1), terms, metrics, story, lost)
+
+
+def _summary(name: str, played: Outcomes) -> Summary:
+    metrics, story = played.metrics, played.story
+    entered = metrics[:, ENTERED_AT] >= 0
+    delays = metrics[:, CONTAINED_AFTER][metrics[:, CONTAINED_AFTER] >= 0]
+    wronged = metrics[:, FALSE_ISOLATIONS] > 0
+    means = metrics.mean(axis=0)
     return Summary(
-        name=policy.name,
-        mean_return=float(returns.mean()),
-        interval=bootstrap(returns),
-        lost=_share(t.lost for t in tallies if t.kind == "attack"),
-        contained_minutes=float(np.median(delays)) if delays else None,
-        contained=_share(t.contained_after is not None for t in tallies if t.entered),
-        quiet_false_isolations=_share(t.false_isolations > 0 for t in tallies if t.kind == "quiet"),
-        scanned_false_isolations=_share(
-            t.false_isolations > 0 for t in tallies if t.kind == "scans"
-        ),
-        false_isolations=sum(t.false_isolations for t in tallies) / max(1, isolations),
-        approvals_asked=sum(t.questions for t in tallies) / episodes,
-        proposals=sum(t.proposals for t in tallies) / episodes,
+        name=name,
+        mean_return=float(played.returns.mean()),
+        interval=bootstrap(played.returns),
+        lost=_mean(played.lost[story == ATTACKED]) or 0.0,
+        contained_minutes=float(np.median(delays)) if len(delays) else None,
+        contained=_mean(metrics[entered, CONTAINED_AFTER] >= 0) or 0.0,
+        quiet_false_isolations=_mean(wronged[story == QUIET]) or 0.0,
+        scanned_false_isolations=_mean(wronged[story == SCANNED]) or 0.0,
+        false_isolations=float(means[FALSE_ISOLATIONS] / max(means[ISOLATIONS], 1e-9)),
+        approvals_asked=float(means[APPROVALS_ASKED]),
+        questions=float(means[QUESTIONS]),
+        proposals=float(means[PROPOSALS]),
+        terms=dict(zip(TERMS, played.terms.mean(axis=0).tolist(), strict=True)),
+        metrics={
+            metric: _mean(values[values >= 0])  # times that never came are below
+            for metric, values in zip(METRICS, metrics.T, strict=True)
+        },
     )
 
 
-def compare(model: Path, episodes: int, tell: Callable[[], None] = lambda: None) -> list[Summary]:
-    """Do-nothing, random, playbook and the learned policy on the same episodes."""
-    policies: list[Policy] = [DoNothing(), RandomPolicy(), Playbook(), LearnedPolicy.load(model)]
-    return [evaluate(policy, episodes, tell=tell) for policy in policies]
-
-
-def bootstrap(values: np.ndarray, seed: int = 0) -> tuple[float, float]:
+def bootstrap(values: Floats, seed: int = 0) -> tuple[float, float]:
     """95 % percentile interval of the mean."""
     rng = np.random.default_rng(seed)
     means = rng.choice(values, (_RESAMPLES, len(values))).mean(axis=1)
@@ -127,7 +180,7 @@ def table(summaries: Iterable[Summary]) -> str:
     """The figures as a Markdown table."""
     lines = [
         "| policy | mean return | lost to intruder | contained | median minutes to contain "
-        "| false isolation in quiet / scanned episodes | questions per episode |",
+        "| false isolation in quiet / scanned episodes | approvals asked per episode |",
         "|---|---|---|---|---|---|---|",
     ]
     for s in summaries:
@@ -141,6 +194,13 @@ def table(summaries: Iterable[Summary]) -> str:
     return "\n".join(lines)
 
 
-def _share(values: Iterable[bool]) -> float:
-    found = list(values)
-    return sum(found) / len(found) if found else 0.0
+def _mean(values: NDArray[Any]) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _rounded(each) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return [_rounded(each) for each in value]
+    return round(value, 4) if isinstance(value, float) else value

@@ -9,41 +9,46 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import sb3_contrib
 import stable_baselines3
 import torch
 from sb3_contrib import MaskablePPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
+from stable_baselines3.common.vec_env import VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 from torch import nn
 
 from policies.network import LearnedPolicy
 from rl_env.agent import EntityNetwork, EntityPolicy, export
-from rl_env.env import ENVIRONMENT, CountersignEnv
-from rl_env.evaluate import HELD_OUT, Summary, compare, evaluate, table
-from rl_env.teacher import teach
-
-VALIDATION = 2_000_000  # seeds from here on choose among the weights of a run
-_CHUNK = 10_000  # decisions per lesson
+from rl_env.env import ENVIRONMENT
+from rl_env.evaluate import HELD_OUT, VALIDATION, Summary, compare, evaluate, players, table
+from rl_env.playing import player_of
+from rl_env.sb3 import CountersignVecEnv
+from rl_env.scenario import Scenario
+from rl_env.teacher import Lessons, teach
 
 __all__ = ["TrainConfig", "train", "write_model"]
+
+Tell = Callable[[int, float], None]  # decisions since the last time; loss, or mean return
+
+_SEEDS = 1000  # of a run, which no other run has: one for each environment, as many for lessons
+_RUNS = HELD_OUT // _SEEDS
 
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
     """Everything that decides a training run. The defaults made the shipped model."""
 
+    scenario: str = "small-16"  # a registered one, or a file
     lessons: int = 350_000  # decisions seen with the teacher first
+    lesson: int = 64  # episodes of one
     caution: float = 1.5  # how much worse the teacher rates a wrong isolation than a missed one
     sharpness: float = 3.0  # logits are multiplied by this after the lessons, to explore less
     steps: int = 250_000  # decisions of reinforcement learning
     seed: int = 1
-    envs: int = 8
-    workers: bool = False  # one process per environment
-    rollout: int = 1024  # decisions per environment and update
+    envs: int = 64
+    rollout: int = 128  # decisions per environment and update
     batch: int = 2048
     epochs: int = 4
     learning_rate: float = 5e-5  # falls linearly to a tenth
@@ -57,40 +62,43 @@ class TrainConfig:
     validation: int = 150  # episodes per check
 
     def __post_init__(self) -> None:
-        if not 0 <= self.seed < HELD_OUT // 1000:
-            raise ValueError(f"seed must be 0 to {HELD_OUT // 1000 - 1}: others are held out")
+        if not 0 <= self.seed < _RUNS:
+            raise ValueError(f"seed must be 0 to {_RUNS - 1}: others are held out")
+        if not 0 < max(self.envs, self.lesson) <= _SEEDS // 2:
+            raise ValueError(f"envs and lesson must be 1 to {_SEEDS // 2}: each needs its seed")
 
 
-class Scaled(Monitor):
-    """Records true returns, hands scaled rewards to the learner."""
+class Scaled(VecEnvWrapper):
+    """Hands scaled rewards to the learner; `info["episode"]` has true returns."""
 
-    def __init__(self, env: CountersignEnv, scale: float) -> None:
+    def __init__(self, env: CountersignVecEnv, scale: float) -> None:
         super().__init__(env)
-        self._inner, self._scale = env, scale
+        self._scale = scale
 
-    def step(self, action: Any) -> Any:
-        observation, reward, terminated, truncated, info = super().step(action)
-        return observation, float(reward) * self._scale, terminated, truncated, info
+    def reset(self) -> VecEnvObs:
+        return self.venv.reset()
 
-    def action_masks(self) -> Any:
-        return self._inner.action_masks()
+    def step_wait(self) -> VecEnvStepReturn:
+        observations, rewards, dones, infos = self.venv.step_wait()
+        return observations, rewards * self._scale, dones, infos
 
 
 class _KeepBest(BaseCallback):
     """Tells progress after each rollout; keeps the weights that did best on validation episodes."""
 
-    def __init__(self, config: TrainConfig, tell: Callable[[int, float], None], before: int):
+    def __init__(self, config: TrainConfig, scenario: Scenario, tell: Tell) -> None:
         super().__init__()
-        self._config, self._tell, self._before = config, tell, before
-        self._rollouts = 0
+        self._config, self._scenario, self._tell = config, scenario, tell
+        self._rollouts = self._told = 0
         self._best = -math.inf
         self._weights: dict[str, torch.Tensor] = {}
 
     def check(self, policy: nn.Module, network: EntityNetwork) -> None:
         """Plays greedily on validation seeds; remembers the weights if they are the best so far."""
         weights = {name: tensor.numpy() for name, tensor in network.tensors().items()}
-        candidate = LearnedPolicy({"name": "candidate"}, weights, bytes(32))
-        score = evaluate(candidate, self._config.validation, VALIDATION).mean_return
+        candidate = player_of(LearnedPolicy({"name": "candidate"}, weights, bytes(32)))
+        episodes = self._config.validation
+        score = evaluate(candidate, self._scenario, episodes, VALIDATION).mean_return
         if score > self._best:
             self._best, self._weights = score, copy.deepcopy(policy.state_dict())
 
@@ -103,22 +111,35 @@ class _KeepBest(BaseCallback):
     def _on_rollout_end(self) -> None:
         episodes: list[dict[str, float]] = list(self.model.ep_info_buffer or ())
         mean = sum(e["r"] for e in episodes) / max(1, len(episodes))
-        self._tell(self._before + self.num_timesteps, mean)
+        self._tell(self.num_timesteps - self._told, mean)
+        self._told = self.num_timesteps
         if self._rollouts % self._config.check_every == 0:
             self.check(self.model.policy, network_of(self.model))
         self._rollouts += 1
 
 
-def train(
-    config: TrainConfig, tell: Callable[[int, float], None] = lambda steps, mean: None
-) -> MaskablePPO:
-    """Trains from scratch. Same configuration, same machine: same weights."""
+def train(config: TrainConfig, tell: Tell = lambda steps, value: None) -> MaskablePPO:
+    """Trains from scratch. Same configuration, same machine: same weights.
+
+    Raises ScenarioError or InventoryError.
+    """
     torch.set_num_threads(1)
-    stable_baselines3.common.utils.set_random_seed(config.seed)
-    environments = _environments(config)
-    learner = MaskablePPO(
+    scenario = Scenario.load(config.scenario)
+    learner = _learner(config, scenario)
+    if config.lessons:
+        _take_lessons(learner, config, scenario, tell)
+    network_of(learner).sharpen(config.sharpness)
+    keeper = _KeepBest(config, scenario, tell)
+    learner.learn(config.steps, callback=keeper)
+    keeper.check(learner.policy, network_of(learner))
+    keeper.restore(learner.policy)
+    return learner
+
+
+def _learner(config: TrainConfig, scenario: Scenario) -> MaskablePPO:
+    return MaskablePPO(
         EntityPolicy,
-        environments,
+        Scaled(CountersignVecEnv(config.envs, scenario), config.reward_scale),
         n_steps=config.rollout,
         batch_size=config.batch,
         n_epochs=config.epochs,
@@ -128,18 +149,18 @@ def train(
         ent_coef=config.entropy,
         clip_range=config.clip,
         policy_kwargs={"hidden": config.hidden},
-        seed=config.seed * 1000,
+        seed=config.seed * _SEEDS,  # of the environments, too
         device="cpu",
     )
-    chunks = max(1, config.lessons // _CHUNK) if config.lessons else 0
-    teach(learner, config.seed, chunks, _CHUNK, config.reward_scale, config.caution, tell)
-    network_of(learner).sharpen(config.sharpness)
-    keeper = _KeepBest(config, tell, chunks * _CHUNK)
-    learner.learn(config.steps, callback=keeper)
-    keeper.check(learner.policy, network_of(learner))
-    keeper.restore(learner.policy)
-    environments.close()
-    return learner
+
+
+def _take_lessons(
+    learner: MaskablePPO, config: TrainConfig, scenario: Scenario, tell: Tell
+) -> None:
+    first = config.seed * _SEEDS + _SEEDS // 2
+    lessons = Lessons(scenario, config.lesson, first, config.gamma, config.reward_scale)
+    count = max(1, config.lessons // (config.lesson * scenario.episode.minutes))
+    teach(learner, lessons, count, config.caution, config.seed, tell)
 
 
 def write_model(
@@ -157,10 +178,12 @@ def write_model(
     }
     network = network_of(learner)
     export(network, folder, name, facts)
-    summaries = compare(folder, episodes)
+    scenario = Scenario.load(config.scenario)
+    summaries = compare(players(folder), scenario, episodes)
     facts["evaluation"] = {
         "episodes": episodes,
         "first_seed": HELD_OUT,
+        "scenario": config.scenario,
         "policies": {s.name: s.to_json() for s in summaries},
     }
     export(network, folder, name, facts)
@@ -175,14 +198,6 @@ def network_of(learner: BaseAlgorithm) -> EntityNetwork:
     return network
 
 
-def _environments(config: TrainConfig) -> VecEnv:
-    def make() -> gym.Env[Any, Any]:
-        return Scaled(CountersignEnv(), config.reward_scale)
-
-    makers = [make] * config.envs
-    return SubprocVecEnv(makers) if config.workers else DummyVecEnv(makers)
-
-
 def _card(name: str, config: TrainConfig, summaries: list[Summary], episodes: int) -> str:
     return f"""# Model card: {name}
 
@@ -191,15 +206,18 @@ or blocking from alerts alone. Shared weights per entity, mean and max pooling, 
 units; runs in numpy on any number of entities. Its hash is over `manifest.json` and
 `model.safetensors`, see `policies/network.py`.
 
-**Trained on** `{ENVIRONMENT}`, one decision per simulated minute: {config.lessons:,} decisions with
-a teacher who knows the truth, then {config.steps:,} of MaskablePPO. Seed {config.seed}; all
-settings are in `manifest.json`. Of the weights on the way, those that did best on
-{config.validation} validation episodes (seeds from {VALIDATION} on) were kept.
+**Trained on** `{ENVIRONMENT}`, scenario `{config.scenario}`, one decision per simulated minute:
+{config.lessons:,} decisions with a teacher who knows the truth, then {config.steps:,} of
+MaskablePPO. Seed {config.seed}; all settings are in `manifest.json`. Of the weights on the way,
+those that did best on {config.validation} validation episodes (seeds from {VALIDATION} on) were
+kept.
 
 **Evaluated** on {episodes} episodes with seeds from {HELD_OUT} on, which training never uses.
 Brackets: 95 % bootstrap intervals.
 
 {table(summaries)}
+
+The oracle is told the truth, and bounds what any policy can reach.
 
 **Meant for** proposing, under guardrails and people's signatures. **Not meant for** acting alone.
 It knows only what sensors report, was trained on simulated sites, and can be misled by whoever can

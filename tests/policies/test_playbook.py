@@ -21,14 +21,14 @@ SUSPECT = {
 }
 
 
-def choice(*rows: dict[str, float]) -> int:
+def choice(*rows: dict[str, float], thresholds: Thresholds | None = None) -> int:
     entities = np.zeros((len(rows), len(ENTITY_COLUMNS)), dtype=np.float32)
     for i, row in enumerate(rows):
         for name, value in row.items():
             entities[i, ENTITY_COLUMNS.index(name)] = value
     ids = tuple(Entity(Kind.ISOLATE, str(i)) for i in range(len(rows)))
     seen = Observation(entities, np.zeros(len(CONTEXT_COLUMNS), np.float32), ids)
-    return choose(Playbook().scores(seen), np.ones(1 + 2 * len(rows), dtype=np.bool_))
+    return choose(Playbook(thresholds).scores(seen), np.ones(1 + 2 * len(rows), dtype=np.bool_))
 
 
 def test_nothing_on_a_quiet_site() -> None:
@@ -61,10 +61,17 @@ def test_later_stages_confirm_weaker_evidence() -> None:
     assert choice(weaker | {"evidence_foothold": 30 / 50}) == 1
 
 
-def test_blocks_who_touches_many() -> None:
-    address = {"is_indicator": 1.0, "evidence_total": 1.0, "touched": np.log1p(4) / 4}
+def test_blocks_what_much_speaks_against() -> None:
+    address = {"is_indicator": 1.0, "evidence_total": 21 / 50, "touched": np.log1p(1) / 4}
     assert choice(address) == 1
-    assert choice(address | {"touched": np.log1p(1) / 4}) == 0
+    assert choice(address | {"evidence_total": 19 / 50}) == 0
+
+
+def test_blocks_who_touches_enough() -> None:
+    address = {"is_indicator": 1.0, "evidence_total": 1.0, "touched": np.log1p(1.01) / 4}
+    assert choice(address) == 1
+    assert choice(address, thresholds=Thresholds(block_touched=2.0)) == 0
+    assert choice(address | {"touched": 0.0}) == 0
 
 
 def test_revokes_a_suspicious_key() -> None:
