@@ -14,8 +14,14 @@ from numpy.typing import NDArray
 
 from rl_env.blueprint import Blueprint
 from rl_env.pictures.scene import see
+from rl_env.pictures.text import write
 
-__all__ = ["rgb"]
+__all__ = ["ansi", "rgb"]
+
+
+def ansi(state: Any, site: Blueprint, columns: int = 100, colours: bool = False) -> str:
+    """The picture as lines of at most `columns` columns, without escape codes unless `colours`."""
+    return write(see(state, site), columns, colours)
 
 
 def rgb(state: Any, site: Blueprint) -> NDArray[np.uint8]:

@@ -26,30 +26,29 @@ from rl_env.pictures.canvas import (
     blend,
 )
 from rl_env.pictures.icons import icon, mark_exposed, mark_jewel, mark_protected
-from rl_env.pictures.scene import CLEAN, DONE, LEVELS, LOST, Mark
+from rl_env.pictures.marks import CLEAN, DONE, LEVELS, LOST, Mark
 
 __all__ = ["draw_belief", "draw_cell", "draw_truth"]
 
 TRUTHS: Final = (CALM, ORANGE, VERMILION, BLACK)  # by level
 _OLD: Final[Colour] = (170, 205, 232)  # evidence of long ago
-_CARD, _TILE = 84, 40  # widths from which a cell has words, and an icon
+_CARD: Final = (96, 68)  # width and height from which a cell has words
+_TILE: Final = (40, 28)  # and an icon
 
 
 def draw_cell(canvas: Canvas, mark: Mark, x: int, y: int, cell: tuple[int, int]) -> None:
     """Within `cell`, its width and height, from (`x`, `y`) on."""
-    gap = 4 if cell[0] >= _CARD else 2 if cell[0] >= _TILE else 1
+    gap = 4 if cell[0] >= _CARD[0] else 2 if cell[0] >= _TILE[0] else 1
     width, height = cell[0] - gap, cell[1] - gap
-    if cell[0] >= _CARD and cell[1] >= 48:
+    if cell[0] >= _CARD[0] and cell[1] >= _CARD[1]:
         _card(canvas, mark, x, y, width, height)
-    elif cell[0] >= _TILE and cell[1] >= 28:
+    elif cell[0] >= _TILE[0] and cell[1] >= _TILE[1]:
         _tile(canvas, mark, x, y, width, height)
     else:
         _dot(canvas, mark, x, y, width, height)
 
 
-def draw_truth(
-    canvas: Canvas, level: int, x: float, y: float, width: float, height: float
-) -> None:
+def draw_truth(canvas: Canvas, level: int, x: float, y: float, width: float, height: float) -> None:
     """A half that says how far it is taken over."""
     canvas.rectangle(x, y, width, height, TRUTHS[level])
     if level == LOST:
@@ -100,14 +99,15 @@ def _dot(canvas: Canvas, mark: Mark, x: int, y: int, width: int, height: int) ->
 def _tile(canvas: Canvas, mark: Mark, x: int, y: int, width: int, height: int) -> None:
     canvas.rectangle(x, y, width, height, WHITE, LINE, 1, 3)
     head = max(13, height // 3)
-    icon(canvas, mark.role or _plain(mark), x + 3, y + 2, head - 3)
+    icon(canvas, mark.role or _plain(mark), x + 3, y + 3, head - 4)
     _pips(canvas, mark, x + width - 4, y + head / 2, 1.6)
-    _signs(canvas, mark, x + head + 3, y + 3, head - 6)
+    canvas.text(x + head + 3, y + head / 2, mark.short, 9, INK, width - head - 26)
     half = (width - 6) // 2
     draw_truth(canvas, mark.truth, x + 3, y + head, half, height - head - 3)
     belief = (x + 3 + half, y + head, width - 6 - half, height - head - 3)
     draw_belief(canvas, mark.evidence, mark.recency, *belief)
     canvas.rectangle(x + 3, y + head, width - 6, height - head - 3, None, LINE, 0.5)
+    _signs(canvas, mark, x + 5, y + head + 2, 7)
     _frame(canvas, mark, x, y, width, height, 2.5)
     word = _short(mark)
     if word and height - head >= 14:
@@ -119,9 +119,9 @@ def _tile(canvas: Canvas, mark: Mark, x: int, y: int, width: int, height: int) -
 def _card(canvas: Canvas, mark: Mark, x: int, y: int, width: int, height: int) -> None:
     canvas.rectangle(x, y, width, height, WHITE, LINE, 1, 5)
     icon(canvas, mark.role or _plain(mark), x + 7, y + 6, 14)
-    canvas.text(x + 26, y + 13, mark.name, 12, INK, width - 64)
+    canvas.text(x + 26, y + 13, mark.short, 12, INK, width - 78)
     _pips(canvas, mark, x + width - 8, y + 13, 2.1)
-    _signs(canvas, mark, x + width - 38, y + 8, 10)
+    _signs(canvas, mark, x + width - 47, y + 8, 10)
     top, foot = y + 25, 20
     tall, half = height - 25 - foot, (width - 14) // 2
     draw_truth(canvas, mark.truth, x + 7, top, half, tall)
@@ -148,7 +148,7 @@ def _pips(canvas: Canvas, mark: Mark, right: float, middle: float, radius: float
 
 
 def _signs(canvas: Canvas, mark: Mark, x: float, y: float, size: float) -> None:
-    """The one that matters most, left of the pips."""
+    """The one that matters most."""
     if mark.jewel:
         mark_jewel(canvas, x, y, size, INK)
     elif mark.protected:
@@ -183,5 +183,3 @@ def _words(mark: Mark) -> str:
     if mark.refused:
         return "refused"
     return "protected" if mark.protected else ""
-
-

@@ -1,4 +1,4 @@
-"""Where boxes of equal cells go on a page: as large as they fit, in rows that end flush."""
+"""Where boxes of cells go on a page: as large as they fit, in rows that end flush."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ __all__ = ["HEAD", "Box", "arrange"]
 HEAD: Final = 20  # pixels of a box's title
 MARGIN: Final = 6  # within a box
 GAP: Final = 10  # between boxes
-WIDEST, NARROWEST = 132, 8  # cells
+WIDEST, NARROWEST = 180, 8  # cells
+_STRETCH: Final = 1.3  # of cells, so that they fill their box
 _LEAST: Final = 92  # of a box, so that its title can be read
 
 
@@ -102,7 +103,20 @@ def _place(
         for k, count in enumerate(counts[start:end]):
             wide = max(_LEAST, -(-count // rows) * cell[0] + 2 * MARGIN)
             wide += spare * (k + 1) // (end - start) - spare * k // (end - start)
-            boxes.append(Box(left, y, wide, tall, (wide - 2 * MARGIN) // cell[0], cell))
+            boxes.append(_filled(count, (left, y, wide, tall), cell))
             left += wide + GAP
         y += tall + GAP
     return tuple(boxes)
+
+
+def _filled(count: int, area: tuple[int, int, int, int], cell: tuple[int, int]) -> Box:
+    """The box with its cells stretched to fill it, within reason."""
+    x, y, width, height = area
+    inner = width - 2 * MARGIN
+    rows = -(-count // (inner // cell[0]))
+    columns = -(-count // rows)
+    stretched = (
+        min(inner // columns, int(_STRETCH * cell[0])),
+        min((height - HEAD - MARGIN) // rows, int(_STRETCH * cell[1])),
+    )
+    return Box(x, y, width, height, columns, stretched)

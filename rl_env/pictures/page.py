@@ -32,6 +32,7 @@ _LEFT, _TOP, _ACROSS = 16, 64, 948  # of the network
 _DOWN: Final = 690  # to the legend
 _PANEL: Final = 980
 _GAP: Final = 10
+_BAND: Final = 70  # height of what is no zone
 
 
 def draw(scene: Scene, addresses: int) -> NDArray[np.uint8]:
@@ -39,17 +40,10 @@ def draw(scene: Scene, addresses: int) -> NDArray[np.uint8]:
     canvas = Canvas(WIDTH, HEIGHT)
     _header(canvas, scene)
     places: dict[int, tuple[float, float]] = {}
-    rows_of_keys = 1 if len(scene.credentials.marks) <= 16 else 2
-    above = HEAD + 6 + 42 * (1 if addresses <= 16 else 2)
-    below = HEAD + 6 + 42 * rows_of_keys
-    (top,) = arrange((addresses,), (_LEFT, _TOP, _ACROSS, above), 0.7, 58)
-    (low,) = arrange(
-        (max(1, len(scene.credentials.marks)),),
-        (_LEFT, _TOP + _DOWN - below, _ACROSS, below),
-        0.7,
-        58,
-    )
-    middle = (_LEFT, _TOP + above + _GAP, _ACROSS, _DOWN - above - below - 2 * _GAP)
+    keys = max(1, len(scene.credentials.marks))
+    (top,) = arrange((addresses,), (_LEFT, _TOP, _ACROSS, _BAND), 0.7, 58)
+    (low,) = arrange((keys,), (_LEFT, _TOP + _DOWN - _BAND, _ACROSS, _BAND), 0.7, 58)
+    middle = (_LEFT, _TOP + _BAND + _GAP, _ACROSS, _DOWN - 2 * (_BAND + _GAP))
     boxes = arrange(tuple(len(zone.marks) for zone in scene.zones), middle, 0.75)
     for box, group in zip(
         (top, *boxes, low), (scene.addresses, *scene.zones, scene.credentials), strict=True
@@ -64,7 +58,9 @@ def draw(scene: Scene, addresses: int) -> NDArray[np.uint8]:
 def _header(canvas: Canvas, scene: Scene) -> None:
     canvas.rectangle(0, 0, WIDTH, 52, INK)
     canvas.text(16, 25, "Countersign", 20, WHITE)
-    canvas.text(150, 27, "truth beside belief", 13, LINE)
+    hosts = sum(len(zone.marks) for zone in scene.zones)
+    about = f"{hosts} hosts in {len(scene.zones)} zone{'s' * (len(scene.zones) != 1)}"
+    canvas.text(150, 27, about, 13, LINE)
     clock = f"{scene.clock}   minute {scene.minute} of {scene.minutes}"
     canvas.text(WIDTH - 16 - length(clock, 16), 25, clock, 16, WHITE)
     done = min(1.0, max(0.0, scene.minute / scene.minutes))
@@ -72,9 +68,7 @@ def _header(canvas: Canvas, scene: Scene) -> None:
     canvas.rectangle(0, 49, done * WIDTH, 3, ORANGE)
 
 
-def _group(
-    canvas: Canvas, box: Box, group: Group, places: dict[int, tuple[float, float]]
-) -> None:
+def _group(canvas: Canvas, box: Box, group: Group, places: dict[int, tuple[float, float]]) -> None:
     canvas.rectangle(box.x, box.y, box.width, box.height, WHITE, LINE, 1, 6)
     canvas.text(box.x + 8, box.y + HEAD / 2 + 1, group.title, 12, INK, box.width - 44)
     count = str(len(group.marks))
@@ -111,44 +105,53 @@ def _moves(
 
 
 def _legend(canvas: Canvas) -> None:
-    x, y = 16.0, 777.0
-
-    def word(text: str, gap: float = 16) -> None:
-        nonlocal x
-        canvas.text(x, y, text, 11, SOFT)
-        x += length(text, 11) + gap
-
-    word("left half: truth", 8)
-    for level, name in enumerate(("clean", "foothold", "root, stolen, hostile", "lost")):
-        draw_truth(canvas, level, x, y - 7, 14, 14)
-        canvas.rectangle(x, y - 7, 14, 14, None, LINE, 0.75)
-        x += 18
-        word(name, 10)
-    x += 8
-    word("right half: evidence", 8)
-    for evidence, recency, name in ((12.0, 0.0, "old"), (40.0, 1.0, "fresh")):
-        draw_belief(canvas, evidence, recency, x, y - 7, 14, 14)
-        canvas.rectangle(x, y - 7, 14, 14, None, LINE, 0.75)
-        x += 18
-        word(name, 10)
-    x += 8
-    canvas.rectangle(x, y - 7, 18, 14, WHITE, GREEN, 2.5)
-    x += 22
-    word("ordered, minutes left'")
-    canvas.corners(x, y - 7, 18, 14, PURPLE, 2.5)
-    x += 22
-    word("people asked, ? minutes")
-    canvas.circle(x + 6, y, 5, None, VERMILION, 2)
-    x += 16
-    word("intruder at work")
-    for sign, name in ((mark_jewel, "goal"), (mark_protected, "protected"),
-                       (mark_exposed, "exposed")):  # fmt: skip
-        sign(canvas, x, y - 5, 10, INK)
-        x += 14
-        word(name, 12)
+    row = _Row(canvas, 768)
+    row.say("left half: truth", 8)
+    for level, name in enumerate(("clean", "foothold", "root, stolen or hostile", "lost")):
+        x, y = row.room(14)
+        draw_truth(canvas, level, x, y, 14, 14)
+        canvas.rectangle(x, y, 14, 14, None, LINE, 0.75)
+        row.say(name)
+    row.say("     right half: evidence that the agent sees", 8)
+    for evidence, recency, name in ((12.0, 0.0, "little and old"), (40.0, 1.0, "much and fresh")):
+        x, y = row.room(14)
+        draw_belief(canvas, evidence, recency, x, y, 14, 14)
+        canvas.rectangle(x, y, 14, 14, None, LINE, 0.75)
+        row.say(name)
+    row = _Row(canvas, 787)
+    canvas.rectangle(*row.room(18), 18, 14, WHITE, GREEN, 2.5)
+    row.say("ordered, minutes left (thin: not enforced yet)")
+    canvas.corners(*row.room(18), 18, 14, PURPLE, 2.5)
+    row.say("people are asked, ? minutes ago")
+    row.say("x refused lately")
+    x, y = row.room(12)
+    canvas.circle(x + 6, y + 7, 5, None, VERMILION, 2)
+    row.say("the intruder works on it")
+    for sign, name in (
+        (mark_jewel, "goal of intruders"),
+        (mark_protected, "protected"),
+        (mark_exposed, "exposed"),
+    ):
+        x, y = row.room(10)
+        sign(canvas, x, y + 2, 10, INK)
+        row.say(name)
+    x, y = row.room(22)
     for k in range(4):
-        canvas.circle(x + 2 + 6 * k, y, 2.1, INK)
-    x += 28
-    word("criticality")
+        canvas.circle(x + 2 + 6 * k, y + 7, 2.1, INK)
+    row.say("criticality")
 
 
+class _Row:
+    """A line of the legend, from the left."""
+
+    def __init__(self, canvas: Canvas, middle: float) -> None:
+        self._canvas, self._x, self._middle = canvas, float(_LEFT), middle
+
+    def room(self, width: float) -> tuple[float, float]:
+        """Upper left of a sign of 14 pixels' height."""
+        x, self._x = self._x, self._x + width + 5
+        return x, self._middle - 7
+
+    def say(self, text: str, gap: float = 14) -> None:
+        self._canvas.text(self._x, self._middle, text, 11, SOFT)
+        self._x += length(text, 11) + gap

@@ -21,11 +21,12 @@ from rl_env.pictures.canvas import (
     Colour,
     length,
 )
-from rl_env.pictures.scene import VERBS, Budget, Mark, Scene
+from rl_env.pictures.marks import VERBS, Mark
+from rl_env.pictures.scene import Budget, Scene
 
 __all__ = ["draw_panel"]
 
-_LINE: Final = 17
+_LINE: Final = 16
 
 
 class _Column:
@@ -72,15 +73,13 @@ def draw_panel(canvas: Canvas, scene: Scene, x: int, y: int, width: int, height:
     _gauges(column, scene.budgets)
     asked = sorted((m for m in marks if m.waits >= 0), key=lambda m: (-m.waits, m.row))
     column.head("people are asked", str(len(asked)), PURPLE)
-    column.some([(_asked(m), f"{m.waits} min", INK) for m in asked], 5)
+    column.some([(_asked(m), f"{m.waits} min", INK) for m in asked], 4)
     orders = sorted((m for m in marks if m.left), key=lambda m: (m.left, m.row))
     column.head("orders", str(len(orders)), GREEN)
-    column.some(
-        [(f"{VERBS[m.kind]} {m.name}", f"{m.left} min left", INK) for m in orders], 5
-    )
+    column.some([(f"{VERBS[m.kind]} {m.name}", f"{m.left} min left", INK) for m in orders], 4)
     column.head("this minute")
     column.some([(event, "", INK) for event in scene.events], 5)
-    column.head("reward", f"{sum(value for _, value in scene.terms):.3f}")
+    column.head("reward", f"{sum(value for _, value in scene.terms) + 0.0:.3f}")
     _terms(column, scene.terms)
     column.head("episode so far")
     for name, value in scene.score:

@@ -4,85 +4,44 @@ of the simulation's own.
 
 from __future__ import annotations
 
-import ipaddress
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from policies.actions import Kind
-from policies.columns import NATS, RECENCY, TOTAL
 from policies.simulation import ROLES
 from rl_env.blueprint import Blueprint
 from rl_env.parameters import KINDS, PROFILES
 from rl_env.parameters import PLACES as AT
+from rl_env.pictures.marks import DONE, VERBS, Mark, marks_of
 from rl_env.simulation import METRICS, TERMS
-from rl_env.site import CRITICALITY, EXPOSED, JEWEL, ROLE
 from rl_env.world import (
     ADDRESS,
-    ASKED,
     BASE,
     BEGAN,
     BUDGET,
-    CELL,
     CLEAN,
     CONTAINED_AFTER,
     DUE,
-    ENDS,
     ENTERED_AT,
-    FOOTHOLD,
     GONE,
-    GUARDED,
-    HOSTILE,
     INSIDE,
     INTRUDER,
     LEVEL,
-    LOST,
-    NEVER,
-    NONE,
     PHASE,
     PROFILE,
-    QUESTION,
     REFUSED_UNTIL,
-    RELEASE,
-    ROOT,
     STARTS,
     TARGET,
     TTL,
     USED,
-    first_credential,
     first_indicator,
 )
 
-__all__ = ["CLEAN", "FOOTHOLD", "LEVELS", "LOST", "ROOT", "Budget", "Group", "Mark", "Scene", "see"]
+__all__ = ["Budget", "Group", "Scene", "see"]
 
-LEVELS: Final = ("clean", "foothold", "root", "lost")
-VERBS: Final = {Kind.BLOCK: "block", Kind.ISOLATE: "isolate", Kind.REVOKE: "revoke"}
-DONE: Final = {Kind.BLOCK: "blocked", Kind.ISOLATE: "isolated", Kind.REVOKE: "revoked"}
 _NOW: Final = 0.9  # recency of what was surprising within the last minute: exp(-1 / 10)
-_KINDS: Final = ("blocks", "isolations", "revocations")
-
-
-class Mark(NamedTuple):
-    """An entity. Minutes are counted from now."""
-
-    row: int
-    kind: Kind
-    name: str
-    role: str  # of a host, else empty
-    criticality: int  # 0..3
-    protected: bool
-    exposed: bool
-    jewel: bool
-    truth: int  # index of LEVELS; a stolen key or hostile address counts as ROOT
-    evidence: float  # nats, that the agent sees
-    recency: float  # 1: surprising just now, 0: long ago
-    left: int  # minutes of its order; 0: there is none
-    starts: int  # minutes until the order is enforced; 0: it is
-    waits: int  # minutes since people were asked; -1: they were not
-    release: bool  # asked whether to release it
-    agreed: bool  # they agreed, and it has to wait for its delay or a limit
-    refused: bool  # lately
 
 
 class Group(NamedTuple):
@@ -101,7 +60,9 @@ class Budget(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """`moves`: rows that the intruder works from (-1: from outside) and on; None: it does not."""
+    """`moves`: rows that the intruder works from (its address where sensors named it, else -1) and
+    on; None: it does not.
+    """
 
     minute: int
     minutes: int
@@ -127,7 +88,7 @@ class Scene(NamedTuple):
 
 def see(state: Any, site: Blueprint) -> Scene:
     """Reads a record of `rl_env.world` at the site that it is of."""
-    hosts, keys, addresses = _marks(state, site)
+    hosts, keys, addresses = marks_of(state, site)
     zone_of = np.asarray(state.zone_of).tolist()
     zones: list[list[Mark]] = [[] for _ in site.zones]
     for mark in sorted(hosts, key=lambda m: (-ROLES.index(m.role), -m.criticality, m.row)):
@@ -147,78 +108,14 @@ def see(state: Any, site: Blueprint) -> Scene:
         moves=_moves(state),
         lease=max(0, int(state.lease_until) - now),
         leases=tuple(
-            Budget(name, max(0, int(state.lease_left[k])), int(state.lease_budget[k]))
-            for k, name in enumerate(_KINDS)
+            Budget(VERBS[k], max(0, int(state.lease_left[k])), int(state.lease_budget[k]))
+            for k in Kind
         ),
         budgets=tuple(_budget(state, kind) for kind in Kind),
         events=tuple(_events(state, marks)),
         terms=tuple(zip(TERMS, state.term.tolist(), strict=True)),
         score=_score(state),
     )
-
-
-# ---------------------------------------------------------------- entities
-
-
-def _marks(state: Any, site: Blueprint) -> tuple[list[Mark], list[Mark], list[Mark]]:
-    """Hosts, credentials and addresses."""
-    assets, keys = site.inventory.assets, site.inventory.credentials
-    key, address = int(first_credential(state)), int(first_indicator(state))
-    slots = state.indicator[: int(state.slots)]
-    names = [asset.id for asset in assets], [c.id for c in keys], [_dotted(i) for i in slots]
-    about = state.site_host[: len(assets)].tolist()
-    levels = state.host[: len(assets), LEVEL].tolist()
-    stolen = (ROOT * (state.stolen[: len(keys)] > 0)).tolist()
-    hostile = (ROOT * (slots[:, HOSTILE] > 0)).tolist()
-    return (
-        [
-            Mark(row, Kind.ISOLATE, name, ROLES[h[ROLE]], h[CRITICALITY], bool(facts[0]),
-                 bool(h[EXPOSED]), bool(h[JEWEL]), level, *facts[1:])
-            for row, name, h, level, facts in zip(
-                range(len(assets)), names[0], about, levels, _facts(state, 0, len(assets)),
-                strict=True,
-            )
-        ],
-        _plain(state, Kind.REVOKE, key, names[1], stolen),
-        _plain(state, Kind.BLOCK, address, names[2], hostile),
-    )  # fmt: skip
-
-
-def _plain(
-    state: Any, kind: Kind, first: int, names: list[str], truth: list[int]
-) -> list[Mark]:
-    """Entities that are no hosts."""
-    worth = (state.row[first : first + len(names), CELL] % 4).tolist()
-    facts = _facts(state, first, len(names))
-    return [
-        Mark(first + i, kind, name, "", worth[i], bool(facts[i][0]), False, False, truth[i],
-             *facts[i][1:])
-        for i, name in enumerate(names)
-    ]  # fmt: skip
-
-
-def _facts(state: Any, first: int, count: int) -> list[tuple[Any, ...]]:
-    """Protection, then the fields of a mark from `evidence` on."""
-    rows, now = state.row[first : first + count], int(state.minute)
-    table = state.entities[:, first : first + count]
-    left = np.maximum(rows[:, ENDS] - now, 0)
-    asked = rows[:, QUESTION] != NONE
-    columns = (
-        rows[:, GUARDED] > 0,
-        table[TOTAL] * NATS,
-        table[RECENCY],
-        left,
-        np.where(left > 0, np.maximum(rows[:, STARTS] - now, 0), 0),
-        np.where(asked, now - rows[:, ASKED], -1),
-        rows[:, QUESTION] == RELEASE,
-        asked & (rows[:, DUE] != NEVER),
-        rows[:, REFUSED_UNTIL] > now,
-    )
-    return list(zip(*(column.tolist() for column in columns), strict=True))
-
-
-def _dotted(indicator: Any) -> str:
-    return str(ipaddress.IPv4Address(int(indicator[ADDRESS])))
 
 
 # ---------------------------------------------------------------- truth
@@ -233,7 +130,8 @@ def _truth(state: Any, names: dict[int, str]) -> tuple[str, ...]:
         return tuple(filter(None, (f"nobody attacks ({KINDS[int(state.story)]})", others)))
     phase = ("gone", "outside", "inside")[int(actor[PHASE])]
     held = int(np.count_nonzero(state.host[:, LEVEL] > CLEAN))
-    lines = [f"{PROFILES[int(actor[PROFILE])].replace('_', ' ')}, {phase}; holds {held} hosts"]
+    profile = PROFILES[int(actor[PROFILE])].replace("_", " ")
+    lines = [f"{profile}, {phase}; holds {held} host{'s' * (held != 1)}"]
     moves = _moves(state)
     if state.over:
         lines.append("reached its goal")
@@ -246,7 +144,11 @@ def _moves(state: Any) -> tuple[int, int] | None:
     actor = state.actor[INTRUDER]
     if actor[PHASE] == GONE or actor[TARGET] < 0:
         return None
-    return (int(actor[BASE]) if actor[PHASE] == INSIDE else -1, int(actor[TARGET]))
+    if actor[PHASE] == INSIDE:
+        return int(actor[BASE]), int(actor[TARGET])
+    slots = state.indicator[: int(state.slots), ADDRESS]
+    found = np.flatnonzero(slots == state.address[INTRUDER])
+    return (int(first_indicator(state) + found[0]) if len(found) else -1, int(actor[TARGET]))
 
 
 def _score(state: Any) -> tuple[tuple[str, str], ...]:
@@ -254,7 +156,7 @@ def _score(state: Any) -> tuple[tuple[str, str], ...]:
     said = dict(zip(METRICS, state.metric.tolist(), strict=True))
     warm_up = state.dials[AT.episode_warm_up]
     entered, contained = float(state.metric[ENTERED_AT]), float(state.metric[CONTAINED_AFTER])
-    wrong = sum(said[f"false_{name}"] for name in _KINDS)
+    wrong = sum(said[name] for name in METRICS if name.startswith("false_"))
     return (
         ("hosts taken / lost", f"{said['hosts_taken']:.0f} / {said['hosts_lost']:.0f}"),
         ("minutes compromised", f"{said['minutes_compromised']:.0f}"),
@@ -274,8 +176,8 @@ def _budget(state: Any, kind: Kind) -> Budget:
     cells = [c for c in state.cell[4 * kind : 4 * kind + 4] if c[BUDGET] > 0 and c[TTL] > 0]
     best = max(cells, key=lambda c: (c[BUDGET] - c[USED]) / c[BUDGET], default=None)
     if best is None:
-        return Budget(_KINDS[kind], 0, 0)
-    return Budget(_KINDS[kind], max(0, int(best[BUDGET] - best[USED])), int(best[BUDGET]))
+        return Budget(VERBS[kind], 0, 0)
+    return Budget(VERBS[kind], max(0, int(best[BUDGET] - best[USED])), int(best[BUDGET]))
 
 
 def _events(state: Any, marks: list[Mark]) -> list[str]:
@@ -293,7 +195,8 @@ def _events(state: Any, marks: list[Mark]) -> list[str]:
         if mark.left and row[STARTS] == now:
             told.append((2, -mark.evidence, f"enforced: {mark.name} {DONE[mark.kind]}"))
         if mark.waits == 1:
-            told.append((0, -mark.evidence, f"asked: {'release' if mark.release else verb} {mark.name}"))
+            asked = "release" if mark.release else verb
+            told.append((0, -mark.evidence, f"asked: {asked} {mark.name}"))
         if mark.refused and row[REFUSED_UNTIL] == refusal:
             told.append((3, -mark.evidence, f"refused: {verb} {mark.name}"))
         if mark.recency > _NOW:
