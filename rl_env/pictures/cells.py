@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from policies.actions import Kind
 from policies.columns import NATS
 from rl_env.pictures.canvas import (
     BLACK,
@@ -32,7 +33,7 @@ __all__ = ["draw_belief", "draw_cell", "draw_truth"]
 
 TRUTHS: Final = (CALM, ORANGE, VERMILION, BLACK)  # by level
 _OLD: Final[Colour] = (170, 205, 232)  # evidence of long ago
-_CARD: Final = (96, 68)  # width and height from which a cell has words
+_CARD: Final = (124, 80)  # width and height from which a cell has words
 _TILE: Final = (40, 28)  # and an icon
 
 
@@ -52,9 +53,10 @@ def draw_truth(canvas: Canvas, level: int, x: float, y: float, width: float, hei
     """A half that says how far it is taken over."""
     canvas.rectangle(x, y, width, height, TRUTHS[level])
     if level == LOST:
-        inset = 0.3 * min(width, height)
-        left, top, right, bottom = x + inset, y + inset, x + width - inset, y + height - inset
-        pen = max(1.0, 0.08 * height)
+        arm = 0.2 * min(width, height)
+        left, right = x + width / 2 - arm, x + width / 2 + arm
+        top, bottom = y + height / 2 - arm, y + height / 2 + arm
+        pen = max(1.0, 0.3 * arm)
         canvas.line([(left, top), (right, bottom)], WHITE, pen)
         canvas.line([(left, bottom), (right, top)], WHITE, pen)
 
@@ -98,10 +100,13 @@ def _dot(canvas: Canvas, mark: Mark, x: int, y: int, width: int, height: int) ->
 
 def _tile(canvas: Canvas, mark: Mark, x: int, y: int, width: int, height: int) -> None:
     canvas.rectangle(x, y, width, height, WHITE, LINE, 1, 3)
-    head = max(13, height // 3)
+    head = min(18, max(13, height // 3))
     icon(canvas, mark.role or _plain(mark), x + 3, y + 3, head - 4)
-    _pips(canvas, mark, x + width - 4, y + head / 2, 1.6)
-    canvas.text(x + head + 3, y + head / 2, mark.short, 9, INK, width - head - 26)
+    room = width - head - 6
+    if mark.kind != Kind.BLOCK:
+        _pips(canvas, mark, x + width - 4, y + head / 2, 1.6)
+        room -= 20
+    canvas.text(x + head + 3, y + head / 2, mark.short, 9 if head < 16 else 10, INK, room)
     half = (width - 6) // 2
     draw_truth(canvas, mark.truth, x + 3, y + head, half, height - head - 3)
     belief = (x + 3 + half, y + head, width - 6 - half, height - head - 3)
@@ -158,7 +163,7 @@ def _signs(canvas: Canvas, mark: Mark, x: float, y: float, size: float) -> None:
 
 
 def _plain(mark: Mark) -> str:
-    return "credential" if mark.kind else "address"
+    return "address" if mark.kind == Kind.BLOCK else "credential"
 
 
 def _tone(mark: Mark) -> Colour:

@@ -12,7 +12,7 @@ MARGIN: Final = 6  # within a box
 GAP: Final = 10  # between boxes
 WIDEST, NARROWEST = 180, 8  # cells
 _STRETCH: Final = 1.3  # of cells, so that they fill their box
-_LEAST: Final = 92  # of a box, so that its title can be read
+_LEAST: Final = 112  # of a box, so that its title can be read
 
 
 class Box(NamedTuple):

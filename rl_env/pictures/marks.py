@@ -69,8 +69,7 @@ class Mark(NamedTuple):
     def short(self) -> str:
         """Enough of the name to tell it from its neighbours."""
         if self.kind == Kind.REVOKE:
-            first, _, rest = self.name.partition(":")
-            return f"{first} {rest.rpartition(':')[2][:4]}" if rest else self.name
+            return self.name.rpartition(":")[2][:5]
         return "." + ".".join(self.name.split(".")[2:]) if self.kind == Kind.BLOCK else self.name
 
 

@@ -33,6 +33,7 @@ _DOWN: Final = 690  # to the legend
 _PANEL: Final = 980
 _GAP: Final = 10
 _BAND: Final = 70  # height of what is no zone
+_MANY_KEYS: Final = 400  # for a band
 
 
 def draw(scene: Scene, addresses: int) -> NDArray[np.uint8]:
@@ -42,8 +43,9 @@ def draw(scene: Scene, addresses: int) -> NDArray[np.uint8]:
     places: dict[int, tuple[float, float]] = {}
     keys = max(1, len(scene.credentials.marks))
     (top,) = arrange((addresses,), (_LEFT, _TOP, _ACROSS, _BAND), 0.7, 58)
-    (low,) = arrange((keys,), (_LEFT, _TOP + _DOWN - _BAND, _ACROSS, _BAND), 0.7, 58)
-    middle = (_LEFT, _TOP + _BAND + _GAP, _ACROSS, _DOWN - 2 * (_BAND + _GAP))
+    below = _BAND if keys <= _MANY_KEYS else _BAND + 100
+    (low,) = arrange((keys,), (_LEFT, _TOP + _DOWN - below, _ACROSS, below), 0.7, 58)
+    middle = (_LEFT, _TOP + _BAND + _GAP, _ACROSS, _DOWN - _BAND - below - 2 * _GAP)
     boxes = arrange(tuple(len(zone.marks) for zone in scene.zones), middle, 0.75)
     for box, group in zip(
         (top, *boxes, low), (scene.addresses, *scene.zones, scene.credentials), strict=True
@@ -70,7 +72,7 @@ def _header(canvas: Canvas, scene: Scene) -> None:
 
 def _group(canvas: Canvas, box: Box, group: Group, places: dict[int, tuple[float, float]]) -> None:
     canvas.rectangle(box.x, box.y, box.width, box.height, WHITE, LINE, 1, 6)
-    canvas.text(box.x + 8, box.y + HEAD / 2 + 1, group.title, 12, INK, box.width - 44)
+    canvas.text(box.x + 8, box.y + HEAD / 2 + 1, group.title, 12, INK, box.width - 38)
     count = str(len(group.marks))
     canvas.text(box.x + box.width - 8 - length(count, 11), box.y + HEAD / 2 + 1, count, 11, SOFT)
     for number, mark in enumerate(group.marks):
