@@ -30,6 +30,12 @@ def mixed(word: np.uint64) -> np.uint64:
     return word ^ (word >> _31)
 
 
+@compiled
+def part(word: np.uint64, k: int) -> float:
+    """One of the four numbers from 0 to 1 that a word holds, in 65,536 steps."""
+    return float(np.int64(word >> np.uint64(16 * k)) & 65_535) / 65_536.0
+
+
 def mixed_all(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """`mixed` of each."""
     words = (words ^ (words >> _30)) * _FIRST

@@ -19,7 +19,6 @@ from rl_env.parameters import PLACES as AT
 from rl_env.rules import FIRST, IN_ALL, LOGINS, NOISE, SCAN, UPKEEP, activity_of
 from rl_env.site import EXPOSED
 from rl_env.world import (
-    ANYWHERE,
     OCTAVES,
     RULES,
     TICKS,
@@ -54,17 +53,22 @@ def _noise_of(s: State, host: int) -> tuple[np.uint64, int]:
 @compiled
 def _rule_at(word: np.uint64, slot: int) -> int:
     """The rule of noise in a slot."""
-    return np.int64((word >> np.uint64(5 * slot)) & _FIVE_BITS) % (FIRST[NOISE + 1] - FIRST[NOISE])
+    bits = np.int64((word >> np.uint64(5 * slot)) & _FIVE_BITS)
+    return bits * (FIRST[NOISE + 1] - FIRST[NOISE]) >> 5
 
 
 @compiled
-def _octave(s: State, activity: int, host: int, rule: int) -> int:
-    """The rule speaks by itself on the host in one of 2 ** octave windows."""
-    if activity == SCAN:
-        host = 0  # whoever scans, scans all that is exposed
-    place = (0 if activity == NOISE else (2 if activity == LOGINS else 4))
+def _luck_of(s: State, host: int, rule: int) -> np.uint64:
+    """What this rule's history on this host hangs on: four numbers, see `dice.part`."""
+    return dice.mixed(s.key ^ dice.mixed(np.uint64((host + 8_192) * RULES + rule)))
+
+
+@compiled
+def _octave(s: State, activity: int, luck: np.uint64) -> int:
+    """The rule speaks by itself in one of 2 ** octave windows."""
+    place = 0 if activity == NOISE else (2 if activity == LOGINS else 4)
     rarest, commonest = s.quietest[place], s.quietest[place + 1]
-    octave = commonest + (rarest - commonest) * of_site(s, 2_000 + host, rule)
+    octave = commonest + (rarest - commonest) * dice.part(luck, 0)
     return min(_TOP, max(0, int(octave + 0.5)))
 
 
@@ -74,45 +78,35 @@ def _has_failed_logins(s: State, host: int) -> bool:
 
 
 @compiled
-def octave_of(s: State, host: int, rule: int) -> int:
-    """The rule speaks by itself on the host in one of 2 ** octave windows; -1: never."""
-    activity = activity_of(rule)
+def _speaks(s: State, activity: int, host: int, rule: int) -> bool:
+    """Whether the rule speaks by itself on the host."""
     if activity == NOISE:
         word, kinds = _noise_of(s, host)
         for slot in range(kinds):
             if _rule_at(word, slot) == rule:
-                return _octave(s, activity, host, rule)
-    elif activity == LOGINS:
-        if _has_failed_logins(s, host):
-            return _octave(s, activity, host, rule)
-    elif activity == SCAN and s.site_host[host, EXPOSED] > 0:
-        return _octave(s, activity, host, rule)
-    return -1
-
-
-@compiled
-def rate_of(s: State, host: int, rule: int) -> float:
-    """Share of past windows in which the rule spoke on the host."""
-    octave = octave_of(s, host, rule)
-    rate = 0.0 if octave < 0 else 1.0 / (1 << octave)
-    activity = activity_of(rule)
-    if activity == UPKEEP:
-        rate += s.upkeep_seen * of_site(s, 4_000 + host, rule)
-    elif activity == SCAN and octave >= 0:
-        rate += s.scan_seen
-    return min(rate, 0.98)
+                return True
+        return False
+    if activity == LOGINS:
+        return _has_failed_logins(s, host)
+    return activity == SCAN and s.site_host[host, EXPOSED] > 0
 
 
 @compiled
 def learned_before(s: State, host: int, rule: int) -> int:
     """Windows before the episode in which the rule spoke on the host."""
-    rate = rate_of(s, host, rule)
-    if rate == 0.0:
+    activity = activity_of(rule)
+    if activity > SCAN:
         return 0
-    unseen = s.dials[AT.sensors_youth_unseen] * s.youth
-    if of_site(s, 5_000 + host, rule) < unseen:
+    luck, rate = _luck_of(s, host, rule), 0.0
+    if activity == UPKEEP:
+        rate = s.upkeep_seen * dice.part(luck, 1)
+    elif _speaks(s, activity, host, rule):
+        rate = 1.0 / (1 << _octave(s, activity, luck))
+        if activity == SCAN:
+            rate += s.scan_seen
+    if rate == 0.0 or dice.part(luck, 2) < s.dials[AT.sensors_youth_unseen] * s.youth:
         return 0
-    return int(float(s.history) * rate + of_site(s, 6_000 + host, rule))
+    return int(float(s.history) * min(rate, 0.98) + dice.part(luck, 3))
 
 
 @compiled
@@ -147,7 +141,7 @@ def _draw_sources(s: State, hosts: int) -> None:
     for octave in range(OCTAVES):
         s.octave[octave] = 0
     for rule in range(IN_ALL):
-        s.rule[rule, ANYWHERE] = 0
+        s.anywhere[rule] = 0
     scratch = np.empty((s.source.shape[0], 2), dtype=np.int32)  # source and octave, as found
     found, exposed = 0, 0
     for host in range(hosts):
@@ -168,13 +162,13 @@ def _draw_sources(s: State, hosts: int) -> None:
                 found = _add_source(s, scratch, SCAN, host, rule, found)
     _sort_sources(s, scratch, found)
     for rule in range(IN_ALL):
-        rate = s.rule[rule, ANYWHERE] / (1 << _TOP)
+        rate = s.anywhere[rule] / (1 << _TOP)
         activity = activity_of(rule)
         if activity == UPKEEP:
             rate = s.upkeep_seen * 0.5 * hosts
         elif activity == SCAN:
             rate += s.scan_seen * exposed
-        s.rule[rule, ANYWHERE] = int(float(s.history) * min(1.0, rate))
+        s.anywhere[rule] = int(float(s.history) * min(1.0, rate))
 
 
 @compiled
@@ -182,9 +176,9 @@ def _add_source(s: State, scratch: Pairs, activity: int, host: int, rule: int, f
     """Notes it, as long as there is room. The next place."""
     if found >= s.source.shape[0]:
         return found
-    octave = _octave(s, activity, host, rule)
+    octave = _octave(s, activity, _luck_of(s, host, rule))
     s.octave[octave] += 1
-    s.rule[rule, ANYWHERE] += 1 << (_TOP - octave)
+    s.anywhere[rule] += 1 << (_TOP - octave)
     scratch[found, 0] = host * RULES + rule
     scratch[found, 1] = octave
     return found + 1

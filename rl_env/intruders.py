@@ -31,6 +31,7 @@ from rl_env.techniques import (
     PROBE,
     SCAN,
     STEAL_KEYS,
+    is_blocked,
     is_channel_up,
     is_free,
     key_for,
@@ -48,6 +49,7 @@ from rl_env.world import (
     GOAL,
     GONE,
     HOPS,
+    INSIDE,
     INTRUDER,
     LEVEL,
     MOVES,
@@ -186,17 +188,28 @@ def intrude(s: State) -> None:
     if s.move_technique >= 0:
         perform(s, INTRUDER, int(s.move_technique), int(s.move_target))
         return
+    if actor[PHASE] == INSIDE and happens(s, s.temper[INTRUDER, BEACONS]):
+        _call(s)
     if s.minute < actor[NEXT]:
         return
     if actor[PHASE] == OUTSIDE:
         _approach(s)
     else:
         _work(s)
-    if actor[PHASE] != GONE:
+    if actor[PHASE] != GONE and actor[NEXT] <= s.minute:
         usual = 2.0 if actor[PHASE] == OUTSIDE else s.temper[INTRUDER, DWELL]
         mean = max(1, int(usual * s.temper[INTRUDER, PACE] * TICKS))
         wait = dice.gap(s, mean) // TICKS
-        actor[NEXT] = max(int(actor[NEXT]), int(s.minute) + 1 + wait)
+        actor[NEXT] = s.minute + 1 + wait
+
+
+@compiled
+def _call(s: State) -> None:
+    """A host that it holds calls its master; an insider has none."""
+    base, address = int(s.actor[INTRUDER, BASE]), int(s.address[INTRUDER])
+    if address != 0 and base >= 0 and is_free(s, base) and not is_blocked(s, INTRUDER):
+        peer = address | HOSTILE_BIT
+        report(s, rules.BEACON, base, peer, -1, 1, s.temper[INTRUDER, NOISE])
 
 
 @compiled
@@ -320,9 +333,6 @@ def _work(s: State) -> None:
     if actor[PROFILE] != RANSOMWARE and not _has_channel(s):
         return
     actor[GIVES_UP] = 0
-    if s.address[INTRUDER] != 0 and happens(s, s.temper[INTRUDER, BEACONS]):
-        peer = int(s.address[INTRUDER]) | HOSTILE_BIT
-        report(s, rules.BEACON, base, peer, -1, 1, s.temper[INTRUDER, NOISE])
     if s.host[base, LEVEL] < ROOT:
         perform(s, INTRUDER, ESCALATE, base)
     elif s.host[base, ROBBED] == 0 and happens(s, s.temper[INTRUDER, STEALS]):
@@ -390,7 +400,9 @@ def _spread(s: State) -> None:
 
 @compiled
 def _finish(s: State, base: int) -> None:
+    """Minute by minute, until it is done."""
     actor = s.actor[INTRUDER]
+    actor[NEXT] = s.minute + 1
     if actor[PROFILE] == RANSOMWARE:
         perform(s, INTRUDER, DESTROY, base)
     else:

@@ -40,7 +40,6 @@ class Parameters(NamedTuple):
 
     # ------------------------------------------------------------ attackers
     attackers_profiles: Floats  # [7] shares, by PROFILES
-    attackers_second_chance: float
     attackers_first_move_low: float  # share of the episode's minutes
     attackers_first_move_high: float
     attackers_pace_low: float  # log-uniform

@@ -14,19 +14,22 @@ import numpy as np
 
 from policies.alerts import Stage, Tactic
 from policies.compiled import compiled
+from rl_env import dice
 from rl_env.parameters import PLACES as AT
 from rl_env.world import (
     ANOMALY,
     REMOTE,
+    RULES,
+    SIGNATURE,
     SORT,
     STAGE,
     TACTIC,
+    THRESHOLD,
     State,
     between,
     happens,
     of_site,
     throw,
-    uniform,
 )
 
 __all__ = ["ACTIVITIES", "NO_TACTIC", "TITLES", "draw_rules", "pick_rule"]
@@ -104,19 +107,20 @@ def draw_rules(s: State) -> None:
     s.overlap = between(s, AT.sensors_overlap_low)
     signature = s.dials[AT.sensors_sorts]
     threshold = s.dials[AT.sensors_sorts + 1]
-    for activity in range(ACTIVITIES):
-        for rule in range(FIRST[activity], FIRST[activity + 1]):
-            u = uniform(s, 0.0, 1.0)
-            sort = 0 if u < signature else (1 if u < signature + threshold else 2)
-            tactic = _TACTICS[activity, throw(s, 12)]
-            if happens(s, mislabelled):
-                tactic = throw(s, NO_TACTIC)
-            if sort == ANOMALY or happens(s, unlabelled):
-                tactic = NO_TACTIC
-            s.rule[rule, SORT] = sort
-            s.rule[rule, TACTIC] = tactic
-            s.rule[rule, STAGE] = _STAGES[tactic]
-            s.rule[rule, REMOTE] = happens(s, remote)
+    for rule in range(IN_ALL):
+        luck = dice.mixed(s.key ^ dice.mixed(np.uint64(RULES + rule)))
+        sort = ANOMALY
+        if dice.part(luck, 0) < signature + threshold:
+            sort = SIGNATURE if dice.part(luck, 0) < signature else THRESHOLD
+        tactic = int(_TACTICS[activity_of(rule), int(12 * dice.part(luck, 1))])
+        if happens(s, mislabelled):
+            tactic = throw(s, NO_TACTIC)
+        if sort == ANOMALY or dice.part(luck, 2) < unlabelled:
+            tactic = NO_TACTIC
+        s.rule[rule, SORT] = sort
+        s.rule[rule, TACTIC] = tactic
+        s.rule[rule, STAGE] = _STAGES[tactic]
+        s.rule[rule, REMOTE] = dice.part(luck, 3) < remote
 
 
 @compiled

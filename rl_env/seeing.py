@@ -19,7 +19,6 @@ from rl_env.history import learned_before
 from rl_env.masking import show
 from rl_env.world import (
     ADDRESS,
-    ANYWHERE,
     CELL,
     GUARDED,
     HOSTILE,
@@ -72,7 +71,7 @@ def _note(s: State, r: int, rule: int, times: int) -> None:
     if s.fresh_count < s.fresh.shape[0]:
         s.fresh[s.fresh_count] = r * RULES + rule
     s.fresh_count += 1
-    anywhere = float(s.rule[rule, ANYWHERE] + s.heard[rule])
+    anywhere = float(s.anywhere[rule] + s.heard[rule])
     windows = float(s.windows)
     if r >= first_indicator(s):
         nats = evidence.surprise_of_indicator(anywhere, windows)
@@ -161,19 +160,11 @@ def close_window(s: State) -> None:
     fresh = int(s.fresh_count)
     if fresh <= s.fresh.shape[0]:
         for k in range(fresh):
-            r, rule = s.fresh[k] // RULES, s.fresh[k] % RULES
-            _learn(s, r, rule)
+            _learn(s, int(s.fresh[k]) // RULES, int(s.fresh[k]) % RULES)
     else:
         for r in range(s.row.shape[0]):
             for rule in range(RULES):
                 _learn(s, r, rule)
-            s.alerts[r] = 0
-    for word in range(s.spoken.shape[0]):
-        bits = s.spoken[word]
-        for k in range(_BITS):
-            if bits >> np.uint64(k) & _ONE != 0:
-                s.heard[word * _BITS + k] += 1
-        s.spoken[word] = np.uint64(0)
     s.fresh_count = 0
     s.windows += 1
     s.blurred = 1
@@ -187,6 +178,9 @@ def _learn(s: State, r: int, rule: int) -> None:
         s.alerts[r] = 0
         if r < first_indicator(s) and s.learned[r, rule] < 255:
             s.learned[r, rule] += np.uint8(1)
+        if s.spoken[word] & bit != 0:
+            s.spoken[word] &= ~bit
+            s.heard[rule] += 1
 
 
 @compiled

@@ -49,7 +49,7 @@ def reckon(s: State) -> None:
     share = 1.0 if at_work else s.dials[AT.users_off_hours]
     lost = s.lost_work * share
     s.term[HARM_TERM] = -s.harm
-    s.term[SERVICE_TERM] = -(lost * s.dials[AT.reward_service] + s.keys_lost)
+    s.term[SERVICE_TERM] = -(lost * s.dials[AT.reward_service] + s.machines_lost)
     s.metric[SERVICE_MINUTES] += lost
     s.metric[MINUTES_COMPROMISED] += s.compromised
     if s.over != 0:
@@ -60,7 +60,7 @@ def reckon(s: State) -> None:
 
 @compiled
 def _take_stock(s: State) -> None:
-    s.harm = s.lost_work = s.keys_lost = s.compromised = 0.0
+    s.harm = s.lost_work = s.machines_lost = s.compromised = 0.0
     active = s.actor[INTRUDER, PHASE] != GONE
     held = 0
     for host in range(s.hosts):
@@ -77,7 +77,7 @@ def _take_stock(s: State) -> None:
     if _is_anything_held(s):
         for user in range(s.users):
             s.lost_work += _work_lost(s, user)
-        s.keys_lost = _keys_lost(s)
+        s.machines_lost = _machines_lost(s)
 
 
 @compiled
@@ -91,19 +91,29 @@ def _is_anything_held(s: State) -> bool:
 
 
 @compiled
+def _hurt(s: State, r: int) -> float:
+    """Share by which an order on the entity counts: less where it is deserved, as people would
+    have to stop working there anyhow.
+    """
+    if not holds(s, r):
+        return 0.0
+    return s.dials[AT.reward_service_deserved] if deserves(s, r) else 1.0
+
+
+@compiled
 def _work_lost(s: State, user: int) -> float:
     """Share of a user's work that cannot be done."""
     one = s.site_user[user]
-    lost = s.dials[AT.users_workstation] if holds(s, int(one[HOST])) else 0.0
+    lost = s.dials[AT.users_workstation] * _hurt(s, int(one[HOST]))
     for k in range(NEEDS):
         server = int(one[NEEDED + k])
-        if server >= 0 and holds(s, server):
-            lost += s.dials[AT.users_server]
+        if server >= 0:
+            lost += s.dials[AT.users_server] * _hurt(s, server)
     if one[PARTNER] >= 0 and _is_partner_blocked(s, int(one[PARTNER])):
         lost += s.dials[AT.users_partner]
     for c in range(s.credentials):
-        if s.site_credential[c, OWNER] == user and holds(s, first_credential(s) + c):
-            lost += s.dials[AT.users_credential]
+        if s.site_credential[c, OWNER] == user:
+            lost += s.dials[AT.users_credential] * _hurt(s, first_credential(s) + c)
     return min(1.0, lost)
 
 
@@ -117,11 +127,14 @@ def _is_partner_blocked(s: State, partner: int) -> bool:
 
 
 @compiled
-def _keys_lost(s: State) -> float:
-    """Reward per minute for keys of services that nobody stole, revoked."""
+def _machines_lost(s: State) -> float:
+    """Reward per minute for what machines need: keys of services, and partners' addresses."""
     cost = 0.0
     for c in range(s.credentials):
-        r = first_credential(s) + c
-        if s.site_credential[c, OWNER] < 0 and holds(s, r) and not deserves(s, r):
-            cost += s.dials[AT.reward_credential] * (1.0 + s.site_credential[c, WORTH])
+        if s.site_credential[c, OWNER] < 0:
+            worth = 1.0 + s.site_credential[c, WORTH]
+            cost += s.dials[AT.reward_credential] * worth * _hurt(s, first_credential(s) + c)
+    for partner in range(s.partners):
+        if _is_partner_blocked(s, partner):
+            cost += s.dials[AT.reward_address]
     return cost

@@ -79,6 +79,7 @@ TECHNIQUES: Final = (
     EXFILTRATE,
     DESTROY,
 ) = range(len(TECHNIQUES))
+_NOTICED: Final = 0.2  # chance that a minute of a transfer is noticed
 _INNER: Final = 64  # inner hosts that a sweep reaches at most
 
 
@@ -287,8 +288,8 @@ def _strike(s: State, a: int, technique: int, host: int) -> bool:
     if technique == EXFILTRATE:
         if not is_channel_up(s, a):
             return False
-        peer = _peer(s, a)
-        report(s, rules.TRANSFER, host, peer, -1, 1, 0.6 * s.temper[a, NOISE])
+        if happens(s, _NOTICED):
+            report(s, rules.TRANSFER, host, _peer(s, a), -1, 1, 0.6 * s.temper[a, NOISE])
     elif technique == DESTROY:
         report(s, rules.DESTRUCTION, host, 0, -1, 0, s.temper[a, NOISE])
     else:

@@ -46,43 +46,84 @@ class Network(Group):
     """Which sites an episode may take place at."""
 
     hosts: WholeSpan = span(
-        12, 16, "how many hosts a site has",
-        unit="hosts", least=5, most=2000, source="sizes of the figures that the project states",
+        12,
+        16,
+        "how many hosts a site has",
+        unit="hosts",
+        least=5,
+        most=2000,
+        source="sizes of the figures that the project states",
     )
     sites: int = number(
-        0, "how many different sites are drawn; an episode takes one. 0: 64 up to 100 hosts, fewer "
+        0,
+        "how many different sites are drawn; an episode takes one. 0: 64 up to 100 hosts, fewer "
         "above",
-        unit="sites", least=0, most=4096, source="measured: 64 of 100 hosts take 0.4 MiB, 0.6 s",
+        unit="sites",
+        least=0,
+        most=4096,
+        source="measured: 64 of 100 hosts take 0.4 MiB, 0.6 s",
     )
     inventory: str = text(
-        "", "an inventory to simulate in place of drawn sites, relative to the scenario's file",
-        unit="path", source="the format that the responder reads",
+        "",
+        "an inventory to simulate in place of drawn sites, relative to the scenario's file",
+        unit="path",
+        source="the format that the responder reads",
     )
     seed: int = number(
-        0, "of the drawn sites, and of what an inventory leaves out",
-        unit="seed", least=0, most=2**31 - 1, source="any number",
+        0,
+        "of the drawn sites, and of what an inventory leaves out",
+        unit="seed",
+        least=0,
+        most=2**31 - 1,
+        source="any number",
     )
     zone_share: WholeSpan = span(
-        30, 100, "how much of a zone may be isolated at once", unit="percent", least=1, most=100,
+        30,
+        100,
+        "how much of a zone may be isolated at once",
+        unit="percent",
+        least=1,
+        most=100,
         source=DEPLOYED,
     )
     zone_frozen_chance: float = number(
-        0.05, "that a zone is frozen at some time about the episode: no lease, more approvals",
-        **CHANCE, source="judgement: ends of years, launches",
+        0.05,
+        "that a zone is frozen at some time about the episode: no lease, more approvals",
+        **CHANCE,
+        source="judgement: ends of years, launches",
     )
     zone_frozen_extra: WholeSpan = span(
-        0, 2, "approvals more while it is frozen", unit="approvals", least=0, most=15, source=WIDE,
+        0,
+        2,
+        "approvals more while it is frozen",
+        unit="approvals",
+        least=0,
+        most=15,
+        source=WIDE,
     )
     zone_frozen_minutes: Span = span(
-        60.0, 2880.0, "how long it is frozen", unit="minutes", least=1.0, most=100000.0, drawn=LOG,
+        60.0,
+        2880.0,
+        "how long it is frozen",
+        unit="minutes",
+        least=1.0,
+        most=100000.0,
+        drawn=LOG,
         source="judgement",
     )
     zone_window_chance: float = number(
-        0.3, "that a zone has a weekly change window, within which no delay is waited for",
-        **CHANCE, source="judgement",
+        0.3,
+        "that a zone has a weekly change window, within which no delay is waited for",
+        **CHANCE,
+        source="judgement",
     )
     zone_window_minutes: WholeSpan = span(
-        120, 480, "how long the change window is", unit="minutes", least=1, most=10080,
+        120,
+        480,
+        "how long the change window is",
+        unit="minutes",
+        least=1,
+        most=10080,
         source=DEPLOYED,
     )
 
@@ -92,21 +133,35 @@ class Episode(Group):
     """How long an episode lasts, and what happens in it."""
 
     minutes: int = number(
-        150, "steps after which the episode is cut off",
-        unit="minutes", least=10, most=2500, source=f"{AIT}: intrusions take 44 to 97 minutes",
+        150,
+        "steps after which the episode is cut off",
+        unit="minutes",
+        least=10,
+        most=2500,
+        source=f"{AIT}: intrusions take 44 to 97 minutes",
     )
     warm_up: int = number(
-        10, "minutes of background before the first decision",
-        unit="minutes", least=0, most=120, source="one window of the picture",
+        10,
+        "minutes of background before the first decision",
+        unit="minutes",
+        least=0,
+        most=120,
+        source="one window of the picture",
     )
     kinds: Shares = shares(
-        KINDS, (0.25, 0.25, 0.5),
+        KINDS,
+        (0.25, 0.25, 0.5),
         "how often nothing happens, somebody scans and goes away, somebody attacks",
         source="judgement: rarer attacks teach a policy little, rarer quiet teaches it to cry wolf",
     )
     start_hour: Span = span(
-        0.0, 24.0, "hour of the day (UTC) at which it begins; the day of the week is any",
-        unit="hour", least=0.0, most=24.0, source="attacks come at any hour",
+        0.0,
+        24.0,
+        "hour of the day (UTC) at which it begins; the day of the week is any",
+        unit="hour",
+        least=0.0,
+        most=24.0,
+        source="attacks come at any hour",
     )
 
 
@@ -115,82 +170,157 @@ class Attackers(Group):
     """Who attacks, how fast and how well."""
 
     profiles: Shares = shares(
-        PROFILES, (0.2, 0.15, 0.15, 0.15, 0.15, 0.1, 0.1),
+        PROFILES,
+        (0.2, 0.15, 0.15, 0.15, 0.15, 0.1, 0.1),
         "how often an attacker is of each profile",
         source="judgement; each is a way through the tactics of MITRE ATT&CK",
     )
-    second_chance: float = number(
-        0.05, "that a second attacker comes in the same episode",
-        **CHANCE, source="judgement",
-    )
     first_move: Span = span(
-        0.0, 0.33, "when the attacker begins, of the episode's minutes",
-        **SHARE, source="judgement: the rest suffices for most attacks to end",
+        0.0,
+        0.33,
+        "when the attacker begins, of the episode's minutes",
+        **SHARE,
+        source="judgement: the rest suffices for most attacks to end",
     )
     pace: Span = span(
-        0.5, 2.0, "every wait of an attacker, x this: below one is faster",
-        unit="factor", least=0.05, most=20.0, drawn=LOG, source=WIDE,
+        0.5,
+        2.0,
+        "every wait of an attacker, x this: below one is faster",
+        unit="factor",
+        least=0.05,
+        most=20.0,
+        drawn=LOG,
+        source=WIDE,
     )
     dwell: Span = span(
-        3.0, 45.0, "an attacker's wait between two steps on the way, before the profile's pace",
-        unit="minutes", least=1.0, most=1440.0, drawn=LOG, source=CROWDSTRIKE,
+        3.0,
+        45.0,
+        "an attacker's wait between two steps on the way, before the profile's pace",
+        unit="minutes",
+        least=1.0,
+        most=1440.0,
+        drawn=LOG,
+        source=CROWDSTRIKE,
     )
     noise: Span = span(
-        0.6, 1.5, "how many rules answer an attacker's doings, x this",
-        unit="factor", least=0.01, most=5.0, drawn=LOG, source=WIDE,
+        0.6,
+        1.5,
+        "how many rules answer an attacker's doings, x this",
+        unit="factor",
+        least=0.01,
+        most=5.0,
+        drawn=LOG,
+        source=WIDE,
     )
     hops: WholeSpan = span(
-        0, 3, "hosts taken over between the first and the one where the goal is",
-        unit="hosts", least=0, most=20, source="judgement: the way from a door to a jewel",
+        0,
+        3,
+        "hosts taken over between the first and the one where the goal is",
+        unit="hosts",
+        least=0,
+        most=20,
+        source="judgement: the way from a door to a jewel",
     )
     theft_minutes: WholeSpan = span(
-        5, 60, "how long theft takes at the goal, until it is lost",
-        unit="minutes", least=1, most=1440, source=f"{AIT}: 55 to 60 minutes, by DNS",
+        5,
+        60,
+        "how long theft takes at the goal, until it is lost",
+        unit="minutes",
+        least=1,
+        most=1440,
+        source=f"{AIT}: 55 to 60 minutes, by DNS",
     )
     destruction_minutes: WholeSpan = span(
-        4, 43, "how long destruction takes at the goal, until it is lost",
-        unit="minutes", least=1, most=1440, source=SPLUNK,
+        4,
+        43,
+        "how long destruction takes at the goal, until it is lost",
+        unit="minutes",
+        least=1,
+        most=1440,
+        source=SPLUNK,
     )
     exploit_chance: Span = span(
-        0.3, 0.9, "that an exploit opens the host, per attempt",
-        **CHANCE, source=WIDE,
+        0.3,
+        0.9,
+        "that an exploit opens the host, per attempt",
+        **CHANCE,
+        source=WIDE,
     )
     phishing_chance: Span = span(
-        0.05, 0.3, "that somebody falls for a lure, per lure",
-        **CHANCE, source=FORTRA,
+        0.05,
+        0.3,
+        "that somebody falls for a lure, per lure",
+        **CHANCE,
+        source=FORTRA,
     )
     key_theft_chance: Span = span(
-        0.4, 0.9, "that a host with root yields a key that it holds",
-        **CHANCE, source=WIDE,
+        0.4,
+        0.9,
+        "that a host with root yields a key that it holds",
+        **CHANCE,
+        source=WIDE,
     )
     patience: Span = span(
-        30.0, 600.0, "how long an attacker goes on without getting further",
-        unit="minutes", least=1.0, most=10000.0, drawn=LOG, source=WIDE,
+        30.0,
+        600.0,
+        "how long an attacker goes on without getting further",
+        unit="minutes",
+        least=1.0,
+        most=10000.0,
+        drawn=LOG,
+        source=WIDE,
     )
     address_change_chance: Span = span(
-        0.3, 0.9, "that an attacker whose address is blocked moves to another",
-        **CHANCE, source=WIDE,
+        0.3,
+        0.9,
+        "that an attacker whose address is blocked moves to another",
+        **CHANCE,
+        source=WIDE,
     )
     address_change_minutes: WholeSpan = span(
-        3, 15, "how long moving to another address takes",
-        unit="minutes", least=1, most=1440, source="judgement: addresses are rented by script",
+        3,
+        15,
+        "how long moving to another address takes",
+        unit="minutes",
+        least=1,
+        most=1440,
+        source="judgement: addresses are rented by script",
     )
     return_chance: Span = span(
-        0.0, 0.6, "that an attacker who lost every host begins anew",
-        **CHANCE, source=WIDE,
+        0.0,
+        0.6,
+        "that an attacker who lost every host begins anew",
+        **CHANCE,
+        source=WIDE,
     )
     beacon_chance: Span = span(
-        0.02, 0.3, "that a held host calls its master, per minute",
-        unit="chance per minute", least=0.0, most=1.0,
+        0.02,
+        0.3,
+        "that a held host calls its master, per minute",
+        unit="chance per minute",
+        least=0.0,
+        most=1.0,
         source="common command frameworks sleep 1 minute, and with jitter longer",
     )
     scanners: Span = span(
-        0.05, 0.3, "harmless scanners of the internet, in quiet and attacked episodes",
-        unit="per hour", least=0.001, most=60.0, drawn=LOG, source=WIDE,
+        0.05,
+        0.3,
+        "harmless scanners of the internet, in quiet and attacked episodes",
+        unit="per hour",
+        least=0.001,
+        most=60.0,
+        drawn=LOG,
+        source=WIDE,
     )
     scanners_when_scanned: Span = span(
-        0.4, 3.0, "harmless scanners of the internet, in scanned episodes",
-        unit="per hour", least=0.001, most=60.0, drawn=LOG, source=WIDE,
+        0.4,
+        3.0,
+        "harmless scanners of the internet, in scanned episodes",
+        unit="per hour",
+        least=0.001,
+        most=60.0,
+        drawn=LOG,
+        source=WIDE,
     )
 
 
@@ -199,127 +329,228 @@ class Sensors(Group):
     """What sensors notice, how they word it, and what is usual at the site."""
 
     detection: Span = span(
-        0.7, 1.0, "that a rule which answers is heard",
-        **CHANCE, source=WIDE,
+        0.7,
+        1.0,
+        "that a rule which answers is heard",
+        **CHANCE,
+        source=WIDE,
     )
     loudness_spread: float = number(
-        0.17, "how hosts differ in the number of rules that answer: sigma of the logarithm",
-        unit="log", least=0.0, most=2.0, source=f"fitted to the {AIT}",
+        0.17,
+        "how hosts differ in the number of rules that answer: sigma of the logarithm",
+        unit="log",
+        least=0.0,
+        most=2.0,
+        source=f"fitted to the {AIT}",
     )
     sorts: Shares = shares(
-        SORTS, (0.4, 0.2, 0.4),
+        SORTS,
+        (0.4, 0.2, 0.4),
         "how many rules are signatures, thresholds (floods) and anomalies (no tactic)",
         source=f"{AIT}: of 66 types 26 are anomalies",
     )
     bursts: Levels = levels(
         (5.1, 12.9, 5.7),
         "logarithm of the most repetitions of an alert, of signatures, thresholds and anomalies",
-        unit="log", least=0.0, most=14.0,
+        unit="log",
+        least=0.0,
+        most=14.0,
         source=f"{AIT}: in 10 minutes 164 of Suricata, 193,698 of Wazuh, 302 of AMiner (99 %)",
     )
     overlap: Span = span(
-        0.05, 0.45, "how many rules of one activity answer a related one, too",
-        **SHARE, source=f"fitted to the {AIT}",
+        0.05,
+        0.45,
+        "how many rules of one activity answer a related one, too",
+        **SHARE,
+        source=f"fitted to the {AIT}",
     )
     mislabelled: Span = span(
-        0.0, 0.2, "how many rules name a wrong tactic",
-        **SHARE, source=WIDE,
+        0.0,
+        0.2,
+        "how many rules name a wrong tactic",
+        **SHARE,
+        source=WIDE,
     )
     unlabelled: Span = span(
-        0.0, 1.0, "how many rules name no tactic",
-        **SHARE, source="sensors differ: signatures name one, anomaly detectors do not",
+        0.0,
+        1.0,
+        "how many rules name no tactic",
+        **SHARE,
+        source="sensors differ: signatures name one, anomaly detectors do not",
     )
     unlabelled_extreme: float = number(
-        0.28, "that all rules or none name a tactic, whatever `unlabelled` says",
-        **CHANCE, source="sites with one sensor",
+        0.28,
+        "that all rules or none name a tactic, whatever `unlabelled` says",
+        **CHANCE,
+        source="sites with one sensor",
     )
     remote: Span = span(
-        0.0, 1.0, "how many rules name both ends of a connection",
-        **SHARE, source="network sensors do, host sensors do not",
+        0.0,
+        1.0,
+        "how many rules name both ends of a connection",
+        **SHARE,
+        source="network sensors do, host sensors do not",
     )
     remote_extreme: float = number(
-        0.67, "that all rules or none name both ends, whatever `remote` says",
-        **CHANCE, source="sites with one sensor",
+        0.67,
+        "that all rules or none name both ends, whatever `remote` says",
+        **CHANCE,
+        source="sites with one sensor",
     )
     delay_chance: Span = span(
-        0.0, 0.2, "that an alert comes late",
-        **CHANCE, source=WIDE,
+        0.0,
+        0.2,
+        "that an alert comes late",
+        **CHANCE,
+        source=WIDE,
     )
     delay_minutes: WholeSpan = span(
-        1, 7, "how late a late alert comes",
-        unit="minutes", least=1, most=7, source="collectors send in batches of minutes",
+        1,
+        7,
+        "how late a late alert comes",
+        unit="minutes",
+        least=1,
+        most=7,
+        source="collectors send in batches of minutes",
     )
     silent_chance: float = number(
-        0.1, "that the sensors of one zone go silent for a while",
-        unit="chance per episode", least=0.0, most=1.0, source="judgement",
+        0.1,
+        "that the sensors of one zone go silent for a while",
+        unit="chance per episode",
+        least=0.0,
+        most=1.0,
+        source="judgement",
     )
     silent_minutes: Span = span(
-        10.0, 120.0, "for how long they are silent",
-        unit="minutes", least=1.0, most=2500.0, drawn=LOG, source="judgement",
+        10.0,
+        120.0,
+        "for how long they are silent",
+        unit="minutes",
+        least=1.0,
+        most=2500.0,
+        drawn=LOG,
+        source="judgement",
     )
     noise_rules: WholeSpan = span(
-        2, 10, "rules that fire on a host by themselves",
-        unit="rules", least=0, most=24, source=f"{AIT}: 4 to 21 types of alerts on a host in days",
+        2,
+        10,
+        "rules that fire on a host by themselves",
+        unit="rules",
+        least=0,
+        most=24,
+        source=f"{AIT}: 4 to 21 types of alerts on a host in days",
     )
     noise_rate: Span = span(
-        0.0015, 0.5, "how often each of them does",
-        **WINDOWED, source=f"{AIT}: 0.0014 to 0.26 (5 to 95 %)",
+        0.0015,
+        0.5,
+        "how often each of them does",
+        **WINDOWED,
+        source=f"{AIT}: 0.0014 to 0.26 (5 to 95 %)",
     )
     noise_partner_share: float = number(
-        0.3, "how many of these alerts name a partner's address",
-        **SHARE, source="judgement",
+        0.3,
+        "how many of these alerts name a partner's address",
+        **SHARE,
+        source="judgement",
     )
     failed_login_hosts: float = number(
-        0.15, "hosts at which log-ins fail every day",
-        **SHARE, source=f"{AIT}: mail servers and VPN",
+        0.15,
+        "hosts at which log-ins fail every day",
+        **SHARE,
+        source=f"{AIT}: mail servers and VPN",
     )
     failed_login_rate: Span = span(
-        0.0025, 0.22, "how often, per rule",
-        **WINDOWED, source=f"fitted to the {AIT}",
+        0.0025,
+        0.22,
+        "how often, per rule",
+        **WINDOWED,
+        source=f"fitted to the {AIT}",
     )
     scan_rate: Span = span(
-        0.00012, 0.08, "how often a rule for scans fires on an exposed host by itself",
-        **WINDOWED, source=f"fitted to the {AIT}",
+        0.00012,
+        0.08,
+        "how often a rule for scans fires on an exposed host by itself",
+        **WINDOWED,
+        source=f"fitted to the {AIT}",
     )
     scan_history: Span = span(
-        4.5e-5, 0.0067, "how often such a rule had fired while the site was learned, beside that",
-        **WINDOWED, source="scans of the past are learned as usual",
+        4.5e-5,
+        0.0067,
+        "how often such a rule had fired while the site was learned, beside that",
+        **WINDOWED,
+        source="scans of the past are learned as usual",
     )
     upkeep: Span = span(
-        0.02, 0.6, "bouts of upkeep: rare events at once that harm nobody",
-        unit="per host and day", least=0.0001, most=50.0, drawn=LOG, source=f"fitted to the {AIT}",
+        0.02,
+        0.6,
+        "bouts of upkeep: rare events at once that harm nobody",
+        unit="per host and day",
+        least=0.0001,
+        most=50.0,
+        drawn=LOG,
+        source=f"fitted to the {AIT}",
     )
     upkeep_parts: WholeSpan = span(
-        1, 5, "minutes in which a bout makes alerts, with pauses of up to 4 between them",
-        unit="minutes", least=1, most=30, source="judgement",
+        1,
+        5,
+        "minutes in which a bout makes alerts, with pauses of up to 4 between them",
+        unit="minutes",
+        least=1,
+        most=30,
+        source="judgement",
     )
     upkeep_seen: Span = span(
-        0.05, 0.5, "how many of upkeep's rules answer a bout, on one host",
-        **SHARE, source="judgement",
+        0.05,
+        0.5,
+        "how many of upkeep's rules answer a bout, on one host",
+        **SHARE,
+        source="judgement",
     )
     history: Span = span(
-        60.0, 1000.0, "how long the site was learned before the episode",
-        unit="windows of 10 minutes", least=1.0, most=100000.0, drawn=LOG,
+        60.0,
+        1000.0,
+        "how long the site was learned before the episode",
+        unit="windows of 10 minutes",
+        least=1.0,
+        most=100000.0,
+        drawn=LOG,
         source="from ten hours to a week",
     )
     young_chance: float = number(
-        0.15, "that the site has just been set up",
-        **CHANCE, source="judgement",
+        0.15,
+        "that the site has just been set up",
+        **CHANCE,
+        source="judgement",
     )
     young_history: Span = span(
-        1.0, 60.0, "how long such a site was learned",
-        unit="windows of 10 minutes", least=1.0, most=100000.0, drawn=LOG,
+        1.0,
+        60.0,
+        "how long such a site was learned",
+        unit="windows of 10 minutes",
+        least=1.0,
+        most=100000.0,
+        drawn=LOG,
         source="up to ten hours",
     )
     youth_windows: float = number(
-        150.0, "after how long a site's youth has faded to 1/e",
-        unit="windows of 10 minutes", least=1.0, most=100000.0, source="a day",
+        150.0,
+        "after how long a site's youth has faded to 1/e",
+        unit="windows of 10 minutes",
+        least=1.0,
+        most=100000.0,
+        source="a day",
     )
     youth_unseen: float = number(
-        0.4, "how much of what is usual a site without history has not seen yet",
-        **SHARE, source="judgement: rates of anomalies are high at first",
+        0.4,
+        "how much of what is usual a site without history has not seen yet",
+        **SHARE,
+        source="judgement: rates of anomalies are high at first",
     )
     youth_upkeep: float = number(
-        4.0, "how much more upkeep there is at a site without history",
-        unit="factor", least=0.0, most=100.0, source="judgement: much is still to be set up",
+        4.0,
+        "how much more upkeep there is at a site without history",
+        unit="factor",
+        least=0.0,
+        most=100.0,
+        source="judgement: much is still to be set up",
     )

@@ -37,7 +37,7 @@ INTRUDER: Final = 0
 RULES: Final = 192  # of the sensors at most; three words of bits
 CELLS: Final = 12  # kind x criticality
 OCTAVES: Final = 14  # rates of the background, from once a window to once in 8,192
-WAITING: Final = 64  # alerts that may be on their way
+WAITING: Final = 32  # alerts that may be on their way
 TICKS: Final = 65_536  # per minute
 NEVER: Final = 1 << 30
 ZONES_STALE: Final = 1 << CELLS  # of `stale`: zones and pools have to be asked anew
@@ -67,7 +67,7 @@ NONE, ACT, RELEASE = range(3)
 # indicator[i, ...]
 ADDRESS, HOSTILE, REACHED, LAST = range(4)
 # rule[k, ...]
-STAGE, SORT, REMOTE, ANYWHERE, TACTIC = range(5)
+STAGE, SORT, REMOTE, TACTIC = range(4)
 SIGNATURE, THRESHOLD, ANOMALY = range(3)  # sorts
 # cell[c, ...] of the guardrails; times are minutes
 (
@@ -192,7 +192,7 @@ _NUMBERS = (
 _AMOUNTS = (
     "harm",  # reward per minute as things stand
     "lost_work",  # users who cannot work
-    "keys_lost",  # reward per minute for revoked keys of services
+    "machines_lost",  # reward per minute for what machines need and do not reach
     "compromised",  # hosts taken over and not isolated
     "detection",  # share of what sensors could see that they see
     "overlap",  # chance that a rule answers to an activity that is not its own
@@ -259,7 +259,8 @@ def _record(sites: Sites, dials: int, trace: int) -> np.dtype[Any]:
         ("indicator", _LONG, (indicators, 3)),
         ("reached", _WORD, (indicators, (hosts + 63) // 64)),  # bits of hosts
         ("stolen", np.uint8, (credentials,)),
-        ("rule", _INT, (RULES, 5)),
+        ("rule", np.uint8, (RULES, 4)),
+        ("anywhere", _INT, (RULES,)),  # windows of the past in which it spoke on some host
         ("source", _INT, (16 * hosts + 64,)),  # host * RULES + rule of the background, by octave
         ("octave", _INT, (OCTAVES,)),  # ends in `source`
         ("present", _WORD, (rows, words)),  # rules that spoke in the open window

@@ -101,7 +101,7 @@ def test_episodes_draw_as_it_is_documented() -> None:
     """`spread` draws log-uniformly, `between` and `whole` uniformly."""
     sources = "".join(path.read_text("utf-8") for path in (ROOT / "rl_env").glob("*.py"))
     drawn = {row.path.replace(".", "_"): row.drawn for row in Scenario.table()}
-    found = re.findall(r"\b(spread|between|whole)\(\s*w,\s*e,\s*AT\.(\w+)_low", sources)
+    found = re.findall(r"\b(spread|between|whole)\(\s*s,\s*AT\.(\w+)_low", sources)
     assert len(found) > 30
     for how, name in found:
         assert drawn[name] == ("log-uniform" if how == "spread" else "uniform"), name
@@ -268,4 +268,4 @@ def test_whole_numbers_serve_where_fractions_do() -> None:
     assert [f.name for f in fields(Network)][:2] == ["hosts", "sites"]
 
 
-DEFAULTS = "243d53a520bae86021db3c92286bacb4dcd0a94fa8f4cc293f3ac17b92c08e98"
+DEFAULTS = "87a84f94a87e279c23574518123d2825a949d0ee126f0c3479f994263f646b8e"
