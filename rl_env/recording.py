@@ -21,7 +21,8 @@ from rl_env.tape import DIGEST, Recording, RecordingError, Step
 
 __all__ = ["Choose", "Recording", "RecordingError", "Step", "play", "record", "replay"]
 
-# entities float32 [rows, columns], context float32 [columns], mask bool [1 + 2 * rows] -> choice
+# entities float32 [rows, columns], context float32 [columns], mask bool [1 + 2 * rows] -> choice;
+# the arrays are the engine's own, which the next minute overwrites
 Choose = Callable[[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]], int]
 
 

@@ -21,7 +21,6 @@ from rl_env.world import (
     CLEAN,
     DUE,
     ENDS,
-    FOOTHOLD,
     GUARDED,
     HOSTILE,
     LEVEL,
@@ -33,11 +32,20 @@ from rl_env.world import (
     RELEASE,
     ROOT,
     STARTS,
-    first_credential,
-    first_indicator,
 )
 
-__all__ = ["CLEAN", "DONE", "FOOTHOLD", "LEVELS", "LOST", "ROOT", "VERBS", "Mark", "marks_of"]
+__all__ = [
+    "CLEAN",
+    "DONE",
+    "FOOTHOLD",
+    "LEVELS",
+    "LOST",
+    "ROOT",
+    "VERBS",
+    "Mark",
+    "first_address",
+    "marks_of",
+]
 
 LEVELS: Final = ("clean", "foothold", "root", "lost")
 VERBS: Final = {Kind.BLOCK: "block", Kind.ISOLATE: "isolate", Kind.REVOKE: "revoke"}
@@ -76,7 +84,7 @@ class Mark(NamedTuple):
 def marks_of(state: Any, site: Blueprint) -> tuple[list[Mark], list[Mark], list[Mark]]:
     """Hosts, credentials and addresses."""
     assets, keys = site.inventory.assets, site.inventory.credentials
-    key, address = int(first_credential(state)), int(first_indicator(state))
+    key, address = len(state.host), first_address(state)
     slots = state.indicator[: int(state.slots)]
     names = [asset.id for asset in assets], [c.id for c in keys], [_dotted(i) for i in slots]
     about = state.site_host[: len(assets)].tolist()
@@ -95,6 +103,11 @@ def marks_of(state: Any, site: Blueprint) -> tuple[list[Mark], list[Mark], list[
         _plain(state, Kind.REVOKE, key, names[1], stolen),
         _plain(state, Kind.BLOCK, address, names[2], hostile),
     )  # fmt: skip
+
+
+def first_address(state: Any) -> int:
+    """Row of the first address: hosts come first, then credentials."""
+    return len(state.host) + len(state.stolen)
 
 
 def _plain(state: Any, kind: Kind, first: int, names: list[str], truth: list[int]) -> list[Mark]:

@@ -140,7 +140,7 @@ def _legend(canvas: Canvas) -> None:
     x, y = row.room(22)
     for k in range(4):
         canvas.circle(x + 2 + 6 * k, y + 7, 2.1, INK)
-    row.say("criticality")
+    row.say("criticality; the darker a small cell's frame")
 
 
 class _Row:

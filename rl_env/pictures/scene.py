@@ -14,7 +14,7 @@ from policies.simulation import ROLES
 from rl_env.blueprint import Blueprint
 from rl_env.parameters import KINDS, PROFILES
 from rl_env.parameters import PLACES as AT
-from rl_env.pictures.marks import DONE, VERBS, Mark, marks_of
+from rl_env.pictures.marks import DONE, VERBS, Mark, first_address, marks_of
 from rl_env.simulation import METRICS, TERMS
 from rl_env.world import (
     ADDRESS,
@@ -36,7 +36,6 @@ from rl_env.world import (
     TARGET,
     TTL,
     USED,
-    first_indicator,
 )
 
 __all__ = ["Budget", "Group", "Scene", "see"]
@@ -148,7 +147,7 @@ def _moves(state: Any) -> tuple[int, int] | None:
         return int(actor[BASE]), int(actor[TARGET])
     slots = state.indicator[: int(state.slots), ADDRESS]
     found = np.flatnonzero(slots == state.address[INTRUDER])
-    return (int(first_indicator(state) + found[0]) if len(found) else -1, int(actor[TARGET]))
+    return (first_address(state) + int(found[0]) if len(found) else -1, int(actor[TARGET]))
 
 
 def _score(state: Any) -> tuple[tuple[str, str], ...]:

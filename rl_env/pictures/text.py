@@ -12,7 +12,8 @@ __all__ = ["write"]
 
 ESCAPE: Final = "\x1b"
 _NAMED: Final = 64  # hosts that are named, one by one
-_CELL: Final = 24  # columns of a named one
+_NAMES: Final = (9, 24)  # columns of a name, at least and at most
+_CELL: Final = 15  # columns of a named one, beside the name
 _LISTED: Final = 8  # lines of a list
 _TRUTHS: Final = ".frX"  # by level
 _LEVELS: Final = " 123456789"  # belief: tens of percent of what counts as a lot
@@ -29,7 +30,7 @@ _TONES: Final = {  # 256 colours, those of Okabe and Ito
 _LEGEND: Final = (
     "truth: . clean, f foothold, r root, stolen or hostile, X lost",
     "belief: 1 little, 9 much evidence",
-    "# ordered, minutes left'",
+    "# ordered, minutes left' (not enforced yet')",
     "? people are asked, minutes ago",
     "x refused lately",
     "role, criticality 0 to 3",
@@ -46,7 +47,7 @@ def write(scene: Scene, columns: int, colours: bool) -> str:
 
 class _Page:
     def __init__(self, columns: int, colours: bool) -> None:
-        self._columns, self._colours = columns, colours
+        self._columns, self._colours, self._name = columns, colours, _NAMES[0]
 
     def lines(self, scene: Scene) -> Iterator[str]:
         yield self._head(scene)
@@ -54,12 +55,14 @@ class _Page:
             yield self._cut(f"truth   {line}")
         yield self._cut(f"lease   {_lease(scene)}")
         yield self._cut(f"budgets {_budgets(scene.budgets)}")
+        marks = scene.marks
+        longest = max(len(mark.short) for mark in marks)
+        self._name = min(max(longest, _NAMES[0]), _NAMES[1])
         named = sum(len(zone.marks) for zone in scene.zones) <= _NAMED
         for group in (scene.addresses, *scene.zones, scene.credentials):
             if group.marks:
                 yield from self._group(group, named or len(group.marks) <= 32)
         yield from self._legend()
-        marks = scene.marks
         if not named:
             worst = sorted(filter(_is_odd, marks), key=lambda m: (-m.truth, -m.evidence, m.row))
             yield from self._list("look at", (self._named(m).rstrip() for m in worst))
@@ -81,7 +84,7 @@ class _Page:
     def _group(self, group: Group, named: bool) -> Iterator[str]:
         title = f"-- {group.title} ({len(group.marks)}) "
         yield self._tone("head", title.ljust(self._columns, "-"))
-        width = _CELL if named else 4
+        width = _CELL + self._name if named else 4
         across = max(1, self._columns // width)
         for start in range(0, len(group.marks), across):
             row = group.marks[start : start + across]
@@ -89,13 +92,13 @@ class _Page:
             yield "".join(cells).rstrip()
 
     def _named(self, mark: Mark) -> str:
-        """_CELL columns."""
+        """Name, role, criticality, sign, then truth, belief and order, and the order's minutes."""
         role = _LETTERS.get(mark.role, " ")
         sign = "*" if mark.jewel else "!" if mark.protected else "^" if mark.exposed else " "
         under_way = _under_way(mark)
         tone = "asked" if mark.waits >= 0 else "ordered"
-        name = f"{mark.short[:9]:<9}{role}{mark.criticality}{sign}"
-        return f"{name}{self._signs(mark)} {self._tone(tone, f'{under_way:<7}'[:7])} "
+        name = f"{mark.short[: self._name]:<{self._name}} {role}{mark.criticality}{sign}"
+        return f"{name}{self._signs(mark)} {self._tone(tone, f'{under_way:<6}'[:6])} "
 
     def _signs(self, mark: Mark) -> str:
         """Three columns: truth, belief, order."""
@@ -147,7 +150,7 @@ def _under_way(mark: Mark) -> str:
     if mark.waits >= 0:
         return f"?{mark.waits}'"
     if mark.left:
-        return f"soon {mark.left}'" if mark.starts else f"{mark.left}'"
+        return f"({mark.left}')" if mark.starts else f"{mark.left}'"
     return ""
 
 

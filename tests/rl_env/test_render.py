@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.error import DependencyNotInstalled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -39,8 +41,6 @@ from rl_env.world import (
     ROOT,
     STARTS,
     TARGET,
-    first_credential,
-    first_indicator,
     templates,
 )
 
@@ -203,6 +203,16 @@ def test_boxes_lie_in_their_area_and_cells_in_their_boxes(counts: list[int]) -> 
     assert taken.max() == 1
 
 
+def test_text_needs_no_pillow_and_images_say_that_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    for name in [name for name in sys.modules if name.startswith("rl_env.pictures.")]:
+        monkeypatch.delitem(sys.modules, name)
+    state, site = fresh(5)
+    assert ansi(state, site).startswith("Countersign")
+    with pytest.raises(DependencyNotInstalled, match="pip install pillow"):
+        rgb(state, site)
+
+
 def test_what_cannot_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="9000 cells do not fit into 100 x 100 pixels"):
         arrange((9000,), (0, 0, 100, 100), 0.75)
@@ -299,7 +309,7 @@ def test_the_last_minute_is_told() -> None:
 
 def test_keys_and_addresses_have_truth_and_orders_too() -> None:
     state, site = fresh(16)
-    key, address = int(first_credential(state)), int(first_indicator(state))
+    key, address = len(state.host), len(state.host) + len(state.stolen)
     state.stolen[0] = 1
     state.slots = 2
     state.indicator[:2, ADDRESS] = 0xCB007109, 0xCB00710A
