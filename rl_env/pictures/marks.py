@@ -37,7 +37,6 @@ from rl_env.world import (
 __all__ = [
     "CLEAN",
     "DONE",
-    "FOOTHOLD",
     "LEVELS",
     "LOST",
     "ROOT",
