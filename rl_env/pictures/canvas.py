@@ -21,7 +21,7 @@ except ImportError as error:
         "pictures need Pillow: `pip install pillow`, or use render_mode='ansi'"
     ) from error
 
-__all__ = ["Canvas", "Colour", "blend", "length"]
+__all__ = ["Canvas", "Colour", "blend", "clipped", "length"]
 
 Colour = tuple[int, int, int]
 

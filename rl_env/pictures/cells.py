@@ -25,6 +25,7 @@ from rl_env.pictures.canvas import (
     Canvas,
     Colour,
     blend,
+    length,
 )
 from rl_env.pictures.icons import icon, mark_exposed, mark_jewel, mark_protected
 from rl_env.pictures.marks import CLEAN, DONE, LEVELS, LOST, Mark
@@ -106,7 +107,8 @@ def _tile(canvas: Canvas, mark: Mark, x: int, y: int, width: int, height: int) -
     if mark.kind != Kind.BLOCK:
         _pips(canvas, mark, x + width - 4, y + head / 2, 1.6)
         room -= 20
-    canvas.text(x + head + 3, y + head / 2, mark.short, 9 if head < 16 else 10, INK, room)
+    size = next((s for s in (10, 9) if length(mark.short, s) <= room), 8)
+    canvas.text(x + head + 3, y + head / 2, mark.short, size, INK, room)
     half = (width - 6) // 2
     draw_truth(canvas, mark.truth, x + 3, y + head, half, height - head - 3)
     belief = (x + 3 + half, y + head, width - 6 - half, height - head - 3)

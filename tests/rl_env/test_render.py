@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -49,13 +50,19 @@ SIZES = (5, 16, 100, 2000)
 NETWORK = slice(64, 754), slice(16, 964)  # rows and columns of the picture
 
 
-def fresh(hosts: int) -> tuple[Any, Blueprint]:
-    """An environment of so many hosts to which nothing happened, in minute NOW."""
+@cache
+def drawn(hosts: int) -> tuple[Any, Blueprint]:
     scenario = Scenario.from_mapping({"network": {"hosts": hosts, "sites": 1}})
     sites = blueprints(scenario.network)
-    state = templates(pack(sites), flat(scenario.parameters()))[0]
+    return templates(pack(sites), flat(scenario.parameters())), sites[0]
+
+
+def fresh(hosts: int) -> tuple[Any, Blueprint]:
+    """An environment of so many hosts to which nothing happened, in minute NOW."""
+    states, site = drawn(hosts)
+    state = states.copy()[0]
     state.minute, state.epoch = NOW, 1_767_571_200
-    return state, sites[0]
+    return state, site
 
 
 def busy(hosts: int) -> tuple[Any, Blueprint]:
