@@ -256,6 +256,8 @@ def test_the_last_minute_is_told() -> None:
     state.row[4, world.REFUSED_UNTIL] = NOW + int(state.dials[PLACES.operators_refused_minutes])
     state.entities[[TOTAL, RECENCY], 5] = 0.5, np.exp(-0.1)
     ask(state, 6, 2)
+    order(state, 7)
+    state.row[7, [world.BEGAN, world.DUE]] = NOW - 1  # approved the minute before
     assert see(state, site).events == (
         f"asked: isolate {names[3]}",
         f"under the lease: isolate {names[1]}",
