@@ -17,6 +17,7 @@ OBSERVATION_VERSION = 2
 VERBS = 2  # of each entity: order (or renew) its action; ask for its release
 NATS = 50.0  # evidence is shown in this unit
 MANY = 8.0  # surprising types are shown in this unit
+QUARTERS = 4  # in which the time that an order has left is shown, so that it seldom changes
 LOUD = 12.0  # the logarithm of a flood of 160,000 alerts in one window
 
 ENTITY_COLUMNS: tuple[str, ...] = (
@@ -34,7 +35,7 @@ ENTITY_COLUMNS: tuple[str, ...] = (
     "touched",  # indicators: log1p of assets reached, / 4
     "criticality",  # / 3
     "ordered",
-    "ordered_left",  # share of the time to live that is left
+    "ordered_left",  # share of the time to live that is left, in quarters, rounded up
     "pending",
     "protected",
     "refused",  # asked before and rejected, vetoed or lapsed lately

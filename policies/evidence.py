@@ -108,48 +108,34 @@ def fade(table: Table) -> None:
 def compare(table: Table, zones: NDArray[np.int32], strongest: Table, site: int) -> None:
     """Writes each present row's strongest other: in its zone (assets), and anywhere.
 
-    `zones`: int32 [assets], numbers below `site`; the assets are the first rows.
-    `strongest`: float32 [site + 1, 2], of each zone and of the site (last) the best
-    and the second best total; written here, too.
+    `zones`: int32 [assets], numbers below `site`; the assets are the first rows. `strongest`:
+    float32 [site + 1, 2], of each zone and of the site (last) the best and the second best total;
+    written here, too.
     """
     for group in range(site + 1):
         strongest[group, 0] = 0.0
         strongest[group, 1] = 0.0
-    assets = zones.shape[0]
-    for r in range(table.shape[1]):
-        total = table[TOTAL, r]
-        if total > 0.0:
-            _rank(strongest, site, total)
-            if r < assets:
-                _rank(strongest, zones[r], total)
-    for r in range(table.shape[1]):
-        if not is_present(table, r):
-            continue
-        total = table[TOTAL, r]
-        table[SITE_MAX, r] = _other(strongest, site, total)
-        if r < assets:
-            table[ZONE_MAX, r] = _other(strongest, zones[r], total)
-
-
-@compiled
-def is_present(table: Table, r: int) -> bool:
-    """Whether the row is an entity's; others are zero."""
-    return bool(table[KIND, r] + table[KIND + 1, r] + table[KIND + 2, r] > 0.0)
+    assets, rows = zones.shape[0], table.shape[1]
+    for r in range(assets):
+        _rank(strongest, zones[r], table[TOTAL, r])
+    for zone in range(site):
+        _rank(strongest, site, strongest[zone, 0])
+        _rank(strongest, site, strongest[zone, 1])
+    for r in range(assets, rows):
+        _rank(strongest, site, table[TOTAL, r])
+    best, second = strongest[site, 0], strongest[site, 1]
+    for r in range(rows):  # without branches: compilers make vectors of it
+        present = table[KIND, r] + table[KIND + 1, r] + table[KIND + 2, r]
+        table[SITE_MAX, r] = present * (second if table[TOTAL, r] == best else best)
+    for r in range(assets):
+        best, second = strongest[zones[r], 0], strongest[zones[r], 1]
+        present = table[KIND + 1, r]
+        table[ZONE_MAX, r] = present * (second if table[TOTAL, r] == best else best)
 
 
 @compiled
 def _rank(strongest: Table, group: int, total: float) -> None:
-    best = strongest[group, 0]
-    if total > best:
-        strongest[group, 1] = best
-        strongest[group, 0] = total
-    elif total > strongest[group, 1]:
-        strongest[group, 1] = total
-
-
-@compiled
-def _other(strongest: Table, group: int, total: float) -> float:
-    """The best but for one row with this total; of equals each has the other."""
-    best = strongest[group, 0]
-    other: float = strongest[group, 1] if total == best else best
-    return other
+    if total > strongest[group, 1]:
+        best = strongest[group, 0]
+        strongest[group, 1] = min(total, best)
+        strongest[group, 0] = max(total, best)

@@ -25,6 +25,7 @@ from policies.columns import (
     ORDERED,
     ORDERED_LEFT,
     PENDING,
+    QUARTERS,
     REFUSED,
     STANDING,
     WAITING,
@@ -81,7 +82,7 @@ def encode(
     for entity in standings.keys() & row_of.keys():
         standing, row = standings[entity], rows[row_of[entity]]
         row[ORDERED] = standing.ordered
-        row[ORDERED_LEFT] = standing.ordered_left
+        row[ORDERED_LEFT] = math.ceil(QUARTERS * standing.ordered_left) / QUARTERS
         row[PENDING] = standing.pending
         row[REFUSED] = standing.refused
     for entity in verdicts.keys() & row_of.keys():

@@ -104,7 +104,7 @@ class Playbook:
         return _where(block | revoke, 0.5)
 
     def _renewal(self, rows: Rows) -> Scores:
-        ending = rows[:, ORDERED_LEFT] < RENEWABLE
+        ending = rows[:, ORDERED_LEFT] <= RENEWABLE
         return _where(ending & (rows[:, TOTAL] * NATS >= self.thresholds.renew_total), 0.4)
 
     def _release(self, rows: Rows) -> Scores:

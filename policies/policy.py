@@ -15,7 +15,7 @@ from policies.observation import Observation
 __all__ = ["NOTHING", "RENEWABLE", "DoNothing", "Policy", "Verb", "choose", "may_order", "meaning"]
 
 NOTHING = 0  # index of "do nothing"; each verb follows with an index for every entity
-RENEWABLE = 0.25  # an order with less than this share of its time left may be renewed
+RENEWABLE = 0.25  # an order with at most this share of its time left may be renewed
 
 Mask = NDArray[np.bool_]
 Scores = NDArray[np.float32]
@@ -64,9 +64,10 @@ def meaning(choice: int, entities: int) -> tuple[Verb, int]:
 @compiled
 def may_order(ordered: bool, left: float, pending: bool, refused: bool) -> bool:
     """Whether an action that the guardrails do not refuse is offered: nothing is under way for its
-    target but an order with only a share `left` of its time, and it was not refused lately.
+    target but an order in the last quarter of its time (a share `left`), and it was not refused
+    lately.
     """
-    return not (pending or refused) and (not ordered or left < RENEWABLE)
+    return not (pending or refused) and (not ordered or left <= RENEWABLE)
 
 
 class DoNothing:

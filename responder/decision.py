@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,7 +27,7 @@ __all__ = ["Answers", "Decision", "answers", "decide", "standings"]
 COOL_DOWN = 3600  # seconds for which a refused request is not repeated
 _LATELY = 3600  # seconds of which people are told
 _NAMED = 64  # assets that people are told an indicator reached
-_REMEMBERED = 10  # answers that make up the operators' recent behaviour
+_REMEMBERED = 8.0  # answers that "recent" means, as in the simulator
 _REFUSED = frozenset({Status.REJECTED, Status.VETOED, Status.LAPSED, Status.RELEASED})
 
 
@@ -47,7 +46,7 @@ class Answers(NamedTuple):
     """How operators answered lately; the defaults hold until they did."""
 
     minutes: float = 5.0  # from a request to its first answer
-    approved: float = 1.0  # share of the answers
+    approved: float = 1.0  # share of the votes
 
 
 def standings(
@@ -86,17 +85,31 @@ def _asked(case: Case) -> int:
 
 
 def answers(ledger: Ledger) -> Answers:
-    """How operators answered lately."""
-    answered = [c for c in ledger.cases.values() if c.approvals or c.rejections][-_REMEMBERED:]
-    if not answered:
+    """How operators answered lately: a running mean, from the first answer on. To let a request
+    lapse is to refuse it, late.
+    """
+    given = sorted(a for case in ledger.cases.values() if (a := _answer(ledger, case)))
+    if not given:
         return Answers()
-    first = [
-        min(v.time for v in (*c.approvals.values(), *c.rejections.values())) - c.proposed_at
-        for c in answered
-    ]
-    approved = sum(len(c.approvals) for c in answered)
-    votes = approved + sum(len(c.rejections) for c in answered)
-    return Answers(fmean(first) / 60.0, approved / votes)
+    _, minutes, approved = given[0]
+    for _, took, share in given[1:]:
+        minutes += (took - minutes) / _REMEMBERED
+        approved += (share - approved) / _REMEMBERED
+    return Answers(minutes, approved)
+
+
+def _answer(ledger: Ledger, case: Case) -> tuple[int, float, float] | None:
+    """When a request was first answered (Unix seconds), after how many minutes, and the share of
+    its votes that were approvals.
+    """
+    votes = [*case.approvals.values(), *case.rejections.values()]
+    if votes:
+        first = min(vote.time for vote in votes)
+        return first, (first - case.proposed_at) / 60.0, len(case.approvals) / len(votes)
+    if ledger.status(case, ledger.block.time) is Status.LAPSED:
+        deadline = case.proposal.deadline
+        return deadline, (deadline - case.proposed_at) / 60.0, 0.0
+    return None
 
 
 def _conditions(guardrails: Guardrails, answered: Answers, now: float) -> Conditions:

@@ -70,12 +70,26 @@ class Blueprint:
 
 
 def pack(sites: list[Blueprint]) -> Sites:
-    """The sites in numbers, padded to the largest of them; at least one row of everything."""
+    """The sites in numbers, padded to one of few sizes: code is compiled once for each of them."""
     each = [_numbers(site) for site in sites]
-    return Sites(*(_stacked([n[i] for n in each], fill) for i, fill in enumerate(_NOTHING)))
+    sizes = _capacity(np.max([numbers.size for numbers in each], axis=0))
+    return Sites(
+        *(_stacked([n[i] for n in each], sizes[i], fill) for i, fill in enumerate(_NOTHING))
+    )
+
+
+def _capacity(most: NDArray) -> tuple[int, ...]:
+    """Rows of each table of Sites, for the largest numbers of hosts, credentials and users."""
+    for hosts in _HOSTS:
+        credentials, users = max(8, hosts // 8), max(8, hosts // 2)
+        if most[0] <= hosts and most[1] <= credentials and most[2] <= users:
+            break
+    return 6, hosts, hosts, credentials, users, 16, 16, 8, 8
 
 
 # ---------------------------------------------------------------- numbers
+
+_HOSTS: Final = (16, 32, 64, 100, 200, 500, 1000, 2000)
 
 # Rows where there is nothing, in the order of Sites.
 _NOTHING: Final = (
@@ -183,10 +197,9 @@ def _array(rows: object, width: int = 0, dtype: type = np.int32) -> NDArray:
     return array.reshape(-1, width) if width else array
 
 
-def _stacked(arrays: list[NDArray], nothing: tuple[int, ...]) -> NDArray:
-    """[sites, most rows, ...]; rows that a site does not have are `nothing`."""
-    most = max(1, *(len(array) for array in arrays))
-    stacked = np.empty((len(arrays), most, *arrays[0].shape[1:]), dtype=arrays[0].dtype)
+def _stacked(arrays: list[NDArray], rows: int, nothing: tuple[int, ...]) -> NDArray:
+    """[sites, rows, ...]; rows that a site does not have are `nothing`."""
+    stacked = np.empty((len(arrays), rows, *arrays[0].shape[1:]), dtype=arrays[0].dtype)
     stacked[...] = nothing if stacked.ndim > 2 else nothing[0]
     for site, array in zip(stacked, arrays, strict=True):
         site[: len(array)] = array

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rl_env.train import TrainConfig
 
-__all__ = ["evaluate", "simulate", "train"]
+__all__ = ["evaluate", "train"]
 
 
 @click.command()
@@ -70,29 +70,6 @@ def evaluate(model: Path, episodes: int, as_json: bool) -> None:
         click.echo(json.dumps(result))
     else:
         click.echo(table(summaries))
-
-
-@click.command()
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True)
-@click.option("--minutes", type=click.IntRange(10, 1440), default=90, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=7, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a sentence.")
-def simulate(out: Path, minutes: int, seed: int, as_json: bool) -> None:
-    """Record a simulated network under attack as Suricata EVE lines.
-
-    A day of quiet comes first, for base rates. Writes alerts.eve.json, inventory.yaml and
-    truth.json into --out.
-    """
-    from rl_env.simulate import record, write
-
-    recording = record(seed, minutes)
-    write(recording, out)
-    facts = {"out": str(out), "alerts": len(recording.alerts), **recording.truth}
-    if as_json:
-        click.echo(json.dumps(facts))
-    else:
-        taken = ", ".join(facts["taken_over"]) or "nothing"
-        click.echo(f"wrote {len(recording.alerts)} alerts to {out}; taken over: {taken}")
 
 
 def _with_progress(

@@ -22,6 +22,7 @@ from rl_env.truth import deserves
 from rl_env.world import (
     ACT,
     AGREES,
+    ALLOWED,
     ANSWERS,
     APPROVALS_ASKED,
     ASKED,
@@ -171,7 +172,7 @@ def _answer(s: State, r: int, now: int) -> None:
     if row[AGREES] == 0:
         _refuse(s, r, now)
     else:
-        row[DUE] = now + (delay_of(s, r) if row[QUESTION] == ACT else 0)
+        row[DUE] = now
 
 
 @compiled
@@ -188,8 +189,11 @@ def _execute(s: State, r: int, now: int) -> None:
         row[QUESTION] = NONE
         if row[ENDS] > now:
             _end(s, r, False)
+            _refuse(s, r, now)  # what was let go is not taken again at once
     elif now >= row[ASKED] + int(s.dials[AT.operators_max_pending]):
         _refuse(s, r, now)
+    elif now < row[ANSWERS] + delay_of(s, r):  # a change window may yet shorten it
+        row[DUE] = max(now + 1, min(int(row[ANSWERS]) + delay_of(s, r), int(s.next_edge)))
     elif takes(s, r):
         renewal = row[ENDS] > now
         _pay(s, AT.reward_gas_renewal if renewal else AT.reward_gas_order)
@@ -294,6 +298,6 @@ def _budget_left(s: State, kind: int) -> float:
     most = 0.0
     for c in range(4 * kind, 4 * kind + 4):
         cell = s.cell[c]
-        if cell[BUDGET] > 0 and cell[TTL] > 0:
+        if cell[ALLOWED] > 0 and cell[BUDGET] > 0:
             most = max(most, float(cell[BUDGET] - cell[USED]) / float(cell[BUDGET]))
     return most

@@ -10,19 +10,15 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from rl_env.adversary import load_attacker, look
 from rl_env.scenario import Scenario
-from rl_env.simulation import METRICS, TERMS, Simulation
+from rl_env.simulation import METRICS, TERMS, Simulation, scenario_of
 
-__all__ = ["ENVIRONMENT", "CountersignEnv", "scenario_of", "space_of"]
+__all__ = ["ENVIRONMENT", "CountersignEnv", "space_of"]
 
 ENVIRONMENT = "Countersign-v0"
 
 Obs = dict[str, NDArray[np.float32]]
-
-
-def scenario_of(scenario: Scenario | Path | str) -> Scenario:
-    """A scenario, or the one of this name or file."""
-    return scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
 
 
 def space_of(simulation: Simulation) -> spaces.Dict:
@@ -76,7 +72,8 @@ class CountersignEnv(gym.Env[Obs, np.int64]):
 
     ## Arguments
 
-    `scenario`: a `Scenario`, the name of a registered one or a YAML file.
+    `scenario`: a `Scenario`, the name of a registered one or a YAML file. `attacker`: the class of
+    an intruder that decides by itself, as "package.module:Class", see `rl_env.adversary`.
 
     ## Version History
 
@@ -85,9 +82,18 @@ class CountersignEnv(gym.Env[Obs, np.int64]):
 
     metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - as Gymnasium has it
 
-    def __init__(self, scenario: Scenario | Path | str = "small-16", trace: int = 0) -> None:
-        """Raises ScenarioError or InventoryError. `trace`: alerts per minute that are kept."""
+    def __init__(
+        self,
+        scenario: Scenario | Path | str = "small-16",
+        attacker: str | None = None,
+        trace: int = 0,
+    ) -> None:
+        """Raises ScenarioError, InventoryError, or ValueError for an attacker that cannot be made.
+        `trace`: alerts per minute that are kept.
+        """
         self.simulation = Simulation(scenario_of(scenario), 1, trace)
+        self._attacker = load_attacker(attacker) if attacker else None
+        self._action = np.zeros(1, dtype=np.int64)
         self.action_space = spaces.Discrete(self.simulation.choices)
         self.observation_space = space_of(self.simulation)  # type: ignore[assignment]
 
@@ -100,17 +106,24 @@ class CountersignEnv(gym.Env[Obs, np.int64]):
             first = seed if seed is not None else int(self.np_random.integers(1 << 62))
             self.simulation.seed(first)
         self.simulation.reset(kind=(options or {}).get("kind"))
-        return self._observation(), self._info()
+        if self._attacker:
+            self._attacker.reset(int(self.simulation.state["key"][0]))
+        return self._observation(), self._info([0.0] * len(TERMS))
 
     def step(self, action: np.int64) -> tuple[Obs, float, bool, bool, dict[str, Any]]:
         simulation = self.simulation
-        simulation.step(np.array([action], dtype=np.int64))
+        self._action[0] = action
+        if self._attacker:
+            state = simulation.state[0]
+            state.move_technique, state.move_target = self._attacker.act(look(state))
+        simulation.step(self._action)
+        terms = simulation.terms[0].tolist()
         return (
             self._observation(),
-            float(simulation.terms[0].sum()),
-            bool(simulation.terminated[0]),
-            bool(simulation.truncated[0]),
-            self._info(),
+            sum(terms),
+            simulation.is_terminated(0),
+            simulation.is_truncated(0),
+            self._info(terms),
         )
 
     def action_masks(self) -> NDArray[np.bool_]:
@@ -120,14 +133,14 @@ class CountersignEnv(gym.Env[Obs, np.int64]):
     def _observation(self) -> Obs:
         simulation = self.simulation
         return {
-            "entities": np.ascontiguousarray(simulation.entities[0]),
+            "entities": simulation.entities[0].copy(order="K"),  # as it lies, which is quick
             "context": simulation.context[0].copy(),
         }
 
-    def _info(self) -> dict[str, Any]:
+    def _info(self, terms: list[float]) -> dict[str, Any]:
         simulation = self.simulation
         return {
             "action_mask": simulation.mask[0].astype(np.int8),
-            "terms": dict(zip(TERMS, simulation.terms[0].tolist(), strict=True)),
+            "terms": dict(zip(TERMS, terms, strict=True)),
             "metrics": dict(zip(METRICS, simulation.metrics[0].tolist(), strict=True)),
         }

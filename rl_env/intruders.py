@@ -186,7 +186,7 @@ def intrude(s: State) -> None:
     if actor[PHASE] == GONE:
         return
     if s.move_technique >= 0:
-        perform(s, INTRUDER, int(s.move_technique), int(s.move_target))
+        _obey(s)
         return
     if actor[PHASE] == INSIDE and happens(s, s.temper[INTRUDER, BEACONS]):
         _call(s)
@@ -201,6 +201,29 @@ def intrude(s: State) -> None:
         mean = max(1, int(usual * s.temper[INTRUDER, PACE] * TICKS))
         wait = dice.gap(s, mean) // TICKS
         actor[NEXT] = s.minute + 1 + wait
+
+
+@compiled
+def _obey(s: State) -> None:
+    """Makes the move it is told, from the first of its hosts that can make it."""
+    actor, now = s.actor[INTRUDER], int(s.minute)
+    if 0 < actor[MOVES_AT] <= now:
+        actor[MOVES_AT] = 0
+        s.address[INTRUDER] = new_address(s)
+    technique, target = int(s.move_technique), int(s.move_target)
+    if technique in (MOVE_BY_EXPLOIT, MOVE_BY_KEY):
+        actor[BASE] = base_for(s, target)
+    perform(s, INTRUDER, technique, target)
+
+
+@compiled
+def base_for(s: State, target: int) -> int:
+    """A host that the intruder holds and that reaches another; -1: there is none."""
+    for host in range(s.hosts):
+        held = s.host[host, LEVEL] > CLEAN and host != target
+        if held and is_free(s, host) and reaches(s, host, target):
+            return host
+    return -1
 
 
 @compiled

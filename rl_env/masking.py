@@ -125,6 +125,7 @@ def _cross_edge(s: State, now: int) -> None:
             length = int(zone[OPEN_FOR]) if within < zone[OPEN_FOR] else rules.WEEK
             edge = min(edge, now + (length - within + 59) // 60)
     s.next_edge = edge
+    s.blurred = 1
 
 
 @compiled
@@ -178,7 +179,7 @@ def _survey_zones(s: State, now: int) -> bool:
 @compiled
 def _survey_pools(s: State) -> bool:
     is_open = 0
-    for q in range(s.pooled.shape[0]):
+    for q in range(s.pools):
         pool = s.site_pool[q]
         isolated = int(s.pooled[q]) + 1
         if not rules.is_below_minimum(int(pool[MEMBERS]), isolated, int(pool[KEEP])):
@@ -257,7 +258,7 @@ def show(s: State, r: int) -> None:
     accepted = s.cell[row[CELL], OPEN] > 0 and takes(s, r)
     free = not pending and not refused and quarters <= 1
     s.mask[1 + r] = accepted and free
-    s.mask[1 + rows + r] = quarters > 0 and not pending
+    s.mask[1 + rows + r] = quarters > 0 and not pending and not refused
     leased = accepted and is_leased(s, r)
     delay = delay_of(s, r) if accepted and not leased else 0
     approvals = approvals_of(s, r) if accepted and not leased else 0

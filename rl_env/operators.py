@@ -45,7 +45,8 @@ def draw_operators(s: State) -> None:
     s.trust = between(s, AT.operators_evidence_weight_low)
     s.lapses = between(s, AT.operators_lapse_chance_low)
     s.tired = s.tired_at = 0.0
-    s.answer_minutes = s.answer_median
+    s.answer_minutes = 5.0  # as long as there was none
+    s.answers = 0
     s.approval_share = 1.0
     _show_answers(s)
 
@@ -100,8 +101,10 @@ def _chance(s: State, r: int, right: bool) -> float:
 @compiled
 def remember(s: State, minutes: float, agreed: bool) -> None:
     """An answer that was given."""
-    s.answer_minutes += (minutes - s.answer_minutes) / _REMEMBERED
-    s.approval_share += ((1.0 if agreed else 0.0) - s.approval_share) / _REMEMBERED
+    share = 1.0 if s.answers == 0 else 1.0 / _REMEMBERED
+    s.answers += 1
+    s.answer_minutes += (minutes - s.answer_minutes) * share
+    s.approval_share += ((1.0 if agreed else 0.0) - s.approval_share) * share
     _show_answers(s)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from policies import evidence
 from policies.actions import Kind
-from policies.columns import KIND, TOTAL, TOUCHED
+from policies.columns import KIND, PROTECTED, TOTAL, TOUCHED
 from policies.compiled import compiled
 from rl_env.history import learned_before
 from rl_env.masking import show
@@ -54,6 +54,8 @@ def hear(s: State, rule: int, host: int, peer: int, credential: int, times: int)
         _note(s, first_credential(s) + credential, rule, times)
     if s.rule[rule, REMOTE] > 0 and peer > 0:
         slot = _slot_of(s, peer)
+        if slot < 0:
+            return
         _reach(s, slot, host)
         _note(s, first_indicator(s) + slot, rule, times)
 
@@ -89,7 +91,7 @@ def _note(s: State, r: int, rule: int, times: int) -> None:
 
 @compiled
 def _slot_of(s: State, peer: int) -> int:
-    """The indicator's place; where it has none it takes a free one, or that of the weakest."""
+    """The indicator's place: one that is free, or that of the weakest; -1 where none can go."""
     address = peer & ~HOSTILE_BIT
     used = int(s.slots)
     for slot in range(used):
@@ -100,6 +102,8 @@ def _slot_of(s: State, peer: int) -> int:
         s.slots = used + 1
     else:
         slot = _weakest(s)
+        if slot < 0:
+            return -1
         _forget(s, slot)
     s.indicator[slot, ADDRESS] = address
     s.indicator[slot, HOSTILE] = 1 if peer & HOSTILE_BIT != 0 else 0
@@ -107,14 +111,15 @@ def _slot_of(s: State, peer: int) -> int:
     s.entities[KIND + BLOCK, r] = 1.0
     s.row[r, CELL] = 0
     s.row[r, GUARDED] = _is_shielded(s, address)
+    s.entities[PROTECTED, r] = s.row[r, GUARDED]
     show(s, r)
     return slot
 
 
 @compiled
 def _weakest(s: State) -> int:
-    """Of those that nothing is ordered or asked about; the first where there is none."""
-    best, least = 0, np.float32(np.inf)
+    """Of those that nothing is ordered or asked about; -1: there is none."""
+    best, least = -1, np.float32(np.inf)
     for slot in range(s.indicator.shape[0]):
         r = first_indicator(s) + slot
         if s.entities[TOTAL, r] < least and s.row[r, LISTED] == 0:

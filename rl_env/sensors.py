@@ -44,7 +44,7 @@ def draw_sensors(s: State, minutes: int) -> None:
     s.silent_from = s.silent_until = 0
     if happens(s, s.dials[AT.sensors_silent_chance]):
         s.silent_sort = throw(s, 3)
-        s.silent_from = throw(s, minutes)
+        s.silent_from = int(s.dials[AT.episode_warm_up]) + throw(s, minutes)
         length = int(spread(s, AT.sensors_silent_minutes_low))
         s.silent_until = s.silent_from + length
 

@@ -1,5 +1,5 @@
-"""A recorded episode as real Suricata EVE lines: quiet hours to learn base rates from, then what
-happens.
+"""A recorded episode as lines that real sensors would write: quiet hours to learn base rates from,
+then what happens.
 
 Nothing answers here: the recording goes on as if nobody contained anything. `truth.json` is for
 scoring alone.
@@ -7,158 +7,156 @@ scoring alone.
 
 from __future__ import annotations
 
+import ipaddress
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import yaml
 
-from policies.alerts import TACTIC_IDS, Alert
-from policies.inventory import Asset, Credential, Inventory
-from rl_env.attacker import CLEAN, Story
-from rl_env.network import from_inventory
-from rl_env.sensors import STEP, Report, Sensors
+from policies.alerts import Alert
+from policies.inventory import Inventory
+from rl_env.export import Report, copies, line, reports
+from rl_env.parameters import PROFILES
+from rl_env.scenario import Scenario
+from rl_env.simulation import Simulation
+from rl_env.world import (
+    ACTORS,
+    ATTACKED,
+    CLEAN,
+    ENTERED_AT,
+    GONE,
+    INTRUDER,
+    LEVEL,
+    NEXT,
+    PHASE,
+    PROFILE,
+    State,
+)
 
-__all__ = ["Recording", "record", "site", "write"]
+__all__ = ["Recording", "record", "write"]
 
-_START = datetime(2026, 1, 5, tzinfo=UTC).timestamp()
-_MOST_COPIES = 12  # lines that one repeated alert becomes
-
-
-class NoBarriers:
-    """Containment that never stands in the way."""
-
-    def isolated(self, asset: int) -> bool:
-        return False
-
-    def blocked(self, address: str) -> bool:
-        return False
-
-    def revoked(self, credential: int) -> bool:
-        return False
+_MOST_ALERTS: Final = 32_768  # in a minute
+_NOTHING: Final = np.zeros(1, dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class Recording:
-    """`alerts` in order of time; `truth`: who was taken over when (Unix seconds), and by whom."""
+    """`alerts` as they were heard; `truth`: who was taken over when (Unix seconds), and by whom."""
 
     inventory: Inventory
+    format: str
     alerts: list[Alert]
     truth: dict[str, Any]
 
 
-def site() -> Inventory:
-    """A small company: three zones, one protected machine, two SSH keys; of its two shop fronts one
-    must stay reachable.
+def record(
+    scenario: Scenario,
+    seed: int,
+    *,
+    minutes: int | None = None,
+    quiet_hours: int = 24,
+    kind: str = "attacked",
+    format: str = "eve",
+    tell: Callable[[], object] = lambda: None,
+) -> Recording:
+    """Quiet hours, then the `minutes` of an episode (the scenario's, if not given) of this `kind`.
+    Same arguments, same recording. `tell` is called after every minute.
+
+    Raises InventoryError where the scenario's inventory cannot be simulated.
     """
-    rows = (
-        ("web", "dmz", 1, False, "10.20.0.10"),
-        ("shop", "dmz", 2, False, "10.20.0.11"),
-        ("mail", "dmz", 2, False, "10.20.0.12"),
-        ("vpn", "dmz", 2, False, "10.20.0.13"),
-        ("files", "servers", 1, False, "10.30.0.10"),
-        ("database", "servers", 2, False, "10.30.0.11"),
-        ("directory", "servers", 3, False, "10.30.0.12"),
-        ("build", "servers", 1, False, "10.30.0.13"),
-        ("console", "servers", 3, True, "10.30.0.14"),
-        ("laptop-1", "office", 0, False, "10.40.0.10"),
-        ("laptop-2", "office", 0, False, "10.40.0.11"),
-        ("laptop-3", "office", 0, False, "10.40.0.12"),
-    )
-    pools = dict.fromkeys(("web", "shop"), "storefront")
-    keys = ("ssh:SHA256:" + c * 43 for c in "aB")
-    return Inventory(
-        tuple(
-            Asset(name, zone, worth, held, (ip,), pool=pools.get(name, ""))
-            for name, zone, worth, held, ip in rows
-        ),
-        tuple(Credential(key) for key in keys),
-        ("10.30.0.14/32",),
-    )
-
-
-def record(seed: int, minutes: int = 90, quiet_hours: int = 24) -> Recording:
-    """Quiet hours, then `minutes` with an intruder in them. Same seed, same recording."""
-    rng = np.random.default_rng(seed)
-    inventory = site()
-    network = from_inventory(inventory, rng)
-    sensors = Sensors(rng, network, always_remote=True)
-    reports: list[Report] = []
-    live = _START + quiet_hours * 3600
-    for i in range(quiet_hours * 60):
-        reports += sensors.background(_START + i * STEP)
-    story = Story(rng, network, sensors, NoBarriers(), live, minutes, "attack")
-    taken: dict[str, float] = {}
-    for i in range(minutes):
-        reports += story.step(live + i * STEP)
-        for asset, level in zip(inventory.assets, story.truth.levels, strict=True):
-            if level != CLEAN:
-                taken.setdefault(asset.id, live + i * STEP)
-    alerts = sorted((a for r in reports for a in _copies(r)), key=lambda alert: alert.time)
+    simulation = Simulation(_alone(scenario, minutes, seed), 1, trace=_MOST_ALERTS)
+    simulation.seed(seed)
+    simulation.reset(kind=kind)
+    state: State = simulation.state[0]
+    site, quiet = simulation.sites[0], 60 * quiet_hours
+    _put_off(state, quiet)
+    watch = _Watch(site.inventory)
+    heard: list[Report] = []
+    for _ in range(quiet + simulation.scenario.episode.minutes):
+        simulation.step(_NOTHING)
+        watch.look(simulation.state[0])
+        for report in reports(simulation.state[0], site, format):
+            heard += copies(report)
+        tell()
+    heard.sort(key=lambda report: report.heard)
     truth = {
         "seed": seed,
-        "live_from": live,
-        "until": live + minutes * STEP,
-        "first_entry": story.truth.first_entry,
-        "taken_over": taken,
-        "hostile": sorted(story.truth.hostile),
-        "scanners": sorted(story.truth.scanners),
+        "kind": kind,
+        "live_from": int(state.epoch) + 60 * quiet,
+        "until": int(state.epoch) + 60 * int(simulation.state[0].minute),
+        **watch.truth(simulation.state[0]),
     }
-    return Recording(inventory, alerts, truth)
+    return Recording(site.inventory, format, [report.alert for report in heard], truth)
+
+
+def _alone(scenario: Scenario, minutes: int | None, seed: int) -> Scenario:
+    """At one site: the inventory's, or the one drawn for this seed. The quiet hours warm it up."""
+    network, episode = scenario.network, scenario.episode
+    if not network.inventory:
+        network = replace(network, sites=1, seed=seed)
+    episode = replace(episode, minutes=minutes or episode.minutes, warm_up=0)
+    return replace(scenario, network=network, episode=episode)
+
+
+def _put_off(state: State, minutes: int) -> None:
+    """The episode's own events come so much later: its intruder, and sensors that fall silent."""
+    state["actor"][INTRUDER, NEXT] += minutes
+    state["silent_from"] += minutes
+    state["silent_until"] += minutes
+
+
+class _Watch:
+    """Sees what is really so, minute by minute."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self._taken: dict[str, int] = {}
+        self._hostile: set[str] = set()
+        self._scanners: set[str] = set()
+        self._lost_at: int | None = None
+
+    def look(self, state: State) -> None:
+        """At the end of a minute."""
+        now = int(state.epoch) + 60 * int(state.minute) - 60
+        for host, asset in enumerate(self._inventory.assets):
+            if state.host[host, LEVEL] != CLEAN:
+                self._taken.setdefault(asset.id, now)
+        for actor in range(ACTORS):
+            if state.actor[actor, PHASE] != GONE and state.address[actor]:
+                known = self._hostile if actor == INTRUDER else self._scanners
+                known.add(str(ipaddress.IPv4Address(int(state.address[actor]))))
+        if state.over and self._lost_at is None:
+            self._lost_at = now
+
+    def truth(self, state: State) -> dict[str, Any]:
+        """All of it, after the last minute."""
+        entered = int(state.metric[ENTERED_AT])
+        attacked = state.story == ATTACKED
+        known = [key.id for key in self._inventory.credentials]
+        return {
+            "profile": PROFILES[state.actor[INTRUDER, PROFILE]] if attacked else None,
+            "first_entry": int(state.epoch) + 60 * entered if entered >= 0 else None,
+            "taken_over": self._taken,
+            "stolen": [known[row] for row in np.flatnonzero(state.stolen)],
+            "lost_at": self._lost_at,
+            "hostile": sorted(self._hostile),
+            "scanners": sorted(self._scanners),
+        }
 
 
 def write(recording: Recording, folder: Path) -> None:
-    """Writes alerts.eve.json, inventory.yaml and truth.json; the folder is created."""
+    """Writes alerts.eve.json or alerts.wazuh.json, inventory.yaml and truth.json; the folder is
+    created.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "alerts.eve.json").open("w", encoding="utf-8") as file:
-        for flow, alert in enumerate(recording.alerts):
-            file.write(json.dumps(event(alert, flow), separators=(",", ":")) + "\n")
+    with (folder / f"alerts.{recording.format}.json").open("w", encoding="utf-8") as file:
+        for number, alert in enumerate(recording.alerts, start=1):
+            file.write(line(alert, recording.format, number) + "\n")
     text = yaml.safe_dump(recording.inventory.to_mapping(), sort_keys=False)
     (folder / "inventory.yaml").write_text(text, encoding="utf-8")
     truth = json.dumps(recording.truth, indent=2)
     (folder / "truth.json").write_text(truth + "\n", encoding="utf-8")
-
-
-def event(alert: Alert, flow: int) -> dict[str, Any]:
-    """The alert as Suricata would log it."""
-    metadata = {} if alert.tactic is None else {"mitre_tactic_id": [TACTIC_IDS[alert.tactic]]}
-    return {
-        "timestamp": datetime.fromtimestamp(alert.time, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f%z"),
-        "flow_id": flow + 1,
-        "event_type": "alert",
-        "src_ip": alert.src,
-        "src_port": 40000 + flow % 20000,
-        "dest_ip": alert.dst,
-        "dest_port": 443,
-        "proto": "TCP",
-        "alert": {
-            "action": "allowed",
-            "gid": 1,
-            "signature_id": int(alert.type),
-            "rev": 1,
-            "signature": alert.title,
-            "category": "Misc activity",
-            "severity": round(4 - 3 * alert.severity),
-            "metadata": metadata,
-        },
-    }
-
-
-def _copies(report: Report) -> Iterator[Alert]:
-    """A repeated alert as lines: EVE has no count. EVE knows no credentials either."""
-    alert, times = report
-    for i in range(min(times, _MOST_COPIES)):
-        yield Alert(
-            time=round(alert.time + i * 0.01, 6),
-            sensor=alert.sensor,
-            type=alert.type,
-            title=alert.title,
-            severity=alert.severity,
-            tactic=alert.tactic,
-            src=alert.src,
-            dst=alert.dst,
-        )

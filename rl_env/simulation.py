@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from rl_env.parameters import KINDS, flat
 from rl_env.scenario import Scenario
 from rl_env.world import templates
 
-__all__ = ["METRICS", "TERMS", "Simulation"]
+__all__ = ["METRICS", "TERMS", "Simulation", "scenario_of"]
 
 TERMS = ("harm", "service", "effort", "chain")
 METRICS = (
@@ -36,10 +38,21 @@ METRICS = (
     "entered_at",
     "contained_after",
 )
+_COMPILED = hasattr(engine.step, "py_func")
 _GOLDEN = 0x9E3779B97F4A7C15
 _WORD = (1 << 64) - 1
 
 Flags = NDArray[np.bool_]
+
+
+def _as_words() -> AbstractContextManager[object]:
+    """Words of 64 bits overflow, about which numpy warns where the engine is not compiled."""
+    return nullcontext() if _COMPILED else np.errstate(over="ignore")
+
+
+def scenario_of(scenario: Scenario | Path | str) -> Scenario:
+    """A scenario, or the one of this name or file."""
+    return scenario if isinstance(scenario, Scenario) else Scenario.load(scenario)
 
 
 class Simulation:
@@ -61,12 +74,16 @@ class Simulation:
         self._seeds = np.zeros(batch, dtype=np.uint64)
         self._episodes = np.zeros(batch, dtype=np.uint64)
         self._minutes = scenario.episode.minutes + scenario.episode.warm_up
-        self.rows = int(self.state["entities"].shape[2])
-        self.entities: NDArray[np.float32] = self.state["entities"].transpose(0, 2, 1)
-        self.context: NDArray[np.float32] = self.state["context"]
-        self.mask: Flags = self.state["mask"].view(np.bool_)
-        self.terms: NDArray[np.float64] = self.state["term"]
-        self.metrics: NDArray[np.float64] = self.state["metric"]
+        fields = self.state.view(np.ndarray)
+        self._world = fields if _COMPILED else self.state  # numba is quicker with plain arrays
+        self._sites = self._templates.view(np.ndarray) if _COMPILED else self._templates
+        self.rows = int(fields["entities"].shape[2])
+        self.entities: NDArray[np.float32] = fields["entities"].transpose(0, 2, 1)
+        self.context: NDArray[np.float32] = fields["context"]
+        self.mask: Flags = fields["mask"].view(np.bool_)
+        self.terms: NDArray[np.float64] = fields["term"]
+        self.metrics: NDArray[np.float64] = fields["metric"]
+        self._over, self._minute = fields["over"], fields["minute"]
 
     # ------------------------------------------------------------ shapes
 
@@ -94,24 +111,36 @@ class Simulation:
         if which is None:
             which = np.ones(self.batch, dtype=np.bool_)
         story = -1 if kind is None else KINDS.index(kind)
-        with np.errstate(over="ignore"):  # as words of 64 bits do
+        with np.errstate(over="ignore"):
             keys = mixed_all(self._seeds + mixed_all(self._episodes + np.uint64(_GOLDEN)))
             engine.reset(
-                self.state, self._templates, which, keys, np.full(self.batch, story, dtype=np.int64)
+                self._world, self._sites, which, keys, np.full(self.batch, story, dtype=np.int64)
             )
         self._episodes[which] += np.uint64(1)
 
     def step(self, actions: NDArray[np.int64]) -> None:
         """A minute of every environment."""
-        with np.errstate(over="ignore"):
-            engine.step(self.state, actions)
+        with _as_words():
+            engine.step(self._world, actions)
+
+    def time(self, i: int) -> NDArray[np.float32]:
+        """float32 [1]: share of the minutes of environment i that is over."""
+        return np.array([min(1.0, self._minute[i] / self._minutes)], dtype=np.float32)
+
+    def is_terminated(self, i: int) -> bool:
+        """`terminated` of one environment."""
+        return bool(self._over[i])
+
+    def is_truncated(self, i: int) -> bool:
+        """`truncated` of one environment."""
+        return bool(self._minute[i] >= self._minutes) and not self._over[i]
 
     @property
     def terminated(self) -> Flags:
         """The intruder reached its goal."""
-        return np.asarray(self.state["over"] != 0)
+        return self._over != 0
 
     @property
     def truncated(self) -> Flags:
         """The episode's minutes are over."""
-        return np.asarray(self.state["minute"] >= self._minutes) & ~self.terminated
+        return (self._minute >= self._minutes) & (self._over == 0)

@@ -11,6 +11,7 @@ from typing import Final
 from policies.compiled import compiled
 from rl_env import rules
 from rl_env.containment import holds
+from rl_env.parameters import PLACES as AT
 from rl_env.seeing import HOSTILE_BIT
 from rl_env.sensors import report
 from rl_env.site import (
@@ -36,6 +37,7 @@ from rl_env.world import (
     INSIDE,
     LEVEL,
     LOST,
+    MOVES_AT,
     NOISE,
     PHASE,
     PHISHES,
@@ -49,9 +51,19 @@ from rl_env.world import (
     happens,
     throw,
     uniform,
+    whole,
 )
 
-__all__ = ["TECHNIQUES", "is_blocked", "is_channel_up", "is_free", "perform", "reaches", "take"]
+__all__ = [
+    "TECHNIQUES",
+    "is_blocked",
+    "is_channel_up",
+    "is_free",
+    "is_possible",
+    "perform",
+    "reaches",
+    "take",
+]
 
 TECHNIQUES: Final = (
     "wait",
@@ -65,6 +77,7 @@ TECHNIQUES: Final = (
     "move_by_key",  # Lateral Movement
     "exfiltrate",  # Collection, Exfiltration: from a held host
     "destroy",  # Impact: on a held host
+    "change_address",  # Resource Development: when the one it comes from is blocked
 )
 (
     WAIT,
@@ -78,29 +91,62 @@ TECHNIQUES: Final = (
     MOVE_BY_KEY,
     EXFILTRATE,
     DESTROY,
+    CHANGE_ADDRESS,
 ) = range(len(TECHNIQUES))
 _NOTICED: Final = 0.2  # chance that a minute of a transfer is noticed
+_INNER_CHANCE: Final = 0.45
 _INNER: Final = 64  # inner hosts that a sweep reaches at most
 
 
 @compiled
 def perform(s: State, a: int, technique: int, target: int) -> bool:
     """Whether the move was possible; then it was made, successful or not."""
+    if not is_possible(s, a, technique, target):
+        return False
     if technique == SCAN:
-        return _scan(s, a)
-    if target < 0 or target >= s.hosts:
+        _scan(s, a)
+    elif technique <= PHISH:
+        _enter(s, a, technique, target)
+    elif technique == ESCALATE:
+        _escalate(s, a, target)
+    elif technique == STEAL_KEYS:
+        _steal_keys(s, a, target)
+    elif technique <= MOVE_BY_KEY:
+        _spread(s, a, technique, target)
+    elif technique <= DESTROY:
+        _strike(s, a, technique, target)
+    else:
+        minutes = whole(s, AT.attackers_address_change_minutes_low)
+        s.actor[a, MOVES_AT] = s.minute + minutes
+    return True
+
+
+@compiled
+def is_possible(s: State, a: int, technique: int, target: int) -> bool:
+    """Whether the site and containment let the actor make this move now."""
+    if technique == CHANGE_ADDRESS:
+        return s.address[a] != 0 and is_blocked(s, a) and s.actor[a, MOVES_AT] == 0
+    if technique == SCAN:
+        return is_channel_up(s, a)
+    if technique <= WAIT or technique > DESTROY or target < 0 or target >= s.hosts:
         return False
-    if technique == PROBE or technique == EXPLOIT or technique == PHISH:
-        return _from_outside(s, a, technique, target)
+    if not is_free(s, target) or (technique != DESTROY and not is_channel_up(s, a)):
+        return False
+    level = s.host[target, LEVEL]
+    if technique == PHISH:
+        return s.site_host[target, ROLE] == WORKSTATION
+    if technique <= EXPLOIT:
+        return s.site_host[target, EXPOSED] > 0
     if technique == MOVE_BY_EXPLOIT or technique == MOVE_BY_KEY:
-        return _sideways(s, a, technique, target)
-    if s.host[target, LEVEL] == CLEAN or not is_free(s, target):
-        return False
+        base = int(s.actor[a, BASE])
+        if base < 0 or base == target or s.host[base, LEVEL] == CLEAN:
+            return False
+        if not is_free(s, base) or not reaches(s, base, target):
+            return False
+        return technique == MOVE_BY_EXPLOIT or key_for(s, target) >= 0
     if technique == ESCALATE:
-        return _escalate(s, a, target)
-    if technique == STEAL_KEYS:
-        return _steal_keys(s, a, target)
-    return _strike(s, a, technique, target)
+        return level == FOOTHOLD
+    return level >= ROOT if technique == STEAL_KEYS else level > CLEAN
 
 
 # ---------------------------------------------------------------- what is in the way
@@ -137,12 +183,7 @@ def reaches(s: State, source: int, target: int) -> bool:
 @compiled
 def key_for(s: State, target: int) -> int:
     """A stolen credential that opens the host and is not revoked; -1: there is none."""
-    count = int(s.credentials)
-    if count == 0:
-        return -1
-    start = throw(s, count)
-    for k in range(count):
-        c = (start + k) % count
+    for c in range(s.credentials):
         if s.stolen[c] > 0 and _opens(s, c, target) and not _is_revoked(s, c):
             return c
     return -1
@@ -170,73 +211,52 @@ def _peer(s: State, a: int) -> int:
 
 
 @compiled
-def _scan(s: State, a: int) -> bool:
-    if not is_channel_up(s, a):
-        return False
+def _scan(s: State, a: int) -> None:
     share = uniform(s, 0.5, 1.1) * s.temper[a, NOISE]
-    hosts = int(s.hosts)
-    for host in range(hosts):
+    for host in range(s.hosts):
         if s.site_host[host, EXPOSED] > 0 and is_free(s, host):
             report(s, rules.SCAN, host, _peer(s, a), -1, 0, share)
-    if happens(s, 0.45):  # what the firewall lets through reaches inner machines, too
-        inner = min(_INNER, int(hosts * uniform(s, 0.2, 1.0)))
-        for _ in range(inner):
-            host = throw(s, hosts)
+    if happens(s, _INNER_CHANCE):  # what the firewall lets through reaches inner machines, too
+        for _ in range(min(_INNER, int(s.hosts * uniform(s, 0.2, 1.0)))):
+            host = throw(s, int(s.hosts))
             if is_free(s, host):
                 report(s, rules.SCAN, host, _peer(s, a), -1, 0, share)
-    return True
 
 
 @compiled
-def _from_outside(s: State, a: int, technique: int, target: int) -> bool:
-    if not is_channel_up(s, a) or not is_free(s, target):
-        return False
-    noise = s.temper[a, NOISE]
-    if technique == PHISH:
-        if s.site_host[target, ROLE] != WORKSTATION:
-            return False
-        report(s, rules.PHISHING, target, _peer(s, a), -1, 0, noise)
-        if happens(s, s.temper[a, PHISHES]):
-            take(s, a, target)
-        return True
-    if s.site_host[target, EXPOSED] == 0:
-        return False
+def _enter(s: State, a: int, technique: int, target: int) -> None:
+    """Probes an exposed host, exploits it, or sends its user something."""
+    peer, noise = _peer(s, a), s.temper[a, NOISE]
     s.actor[a, TARGET] = target
     if technique == PROBE:
-        report(s, rules.PROBE, target, _peer(s, a), -1, 0, noise)
-        return True
-    report(s, rules.EXPLOIT, target, _peer(s, a), -1, 0, noise)
-    if happens(s, s.temper[a, EXPLOITS]):
-        take(s, a, target)
-    return True
+        report(s, rules.PROBE, target, peer, -1, 0, noise)
+    elif technique == EXPLOIT:
+        report(s, rules.EXPLOIT, target, peer, -1, 0, noise)
+        if happens(s, s.temper[a, EXPLOITS]):
+            take(s, a, target)
+    else:
+        report(s, rules.PHISHING, target, peer, -1, 0, noise)
+        s.actor[a, TARGET] = -1
+        if happens(s, s.temper[a, PHISHES]):
+            take(s, a, target)
 
 
 @compiled
-def _sideways(s: State, a: int, technique: int, target: int) -> bool:
-    base = int(s.actor[a, BASE])
-    if base < 0 or not is_free(s, base) or not is_channel_up(s, a):
-        return False
-    if s.host[base, LEVEL] == CLEAN or not is_free(s, target):
-        return False
-    if base == target or not reaches(s, base, target):
-        return False
-    key, chance = -1, s.temper[a, EXPLOITS]
-    share = uniform(s, 0.7, 1.4)
+def _spread(s: State, a: int, technique: int, target: int) -> None:
+    """From its base to another host, by exploit or by key."""
+    key, chance, share = -1, s.temper[a, EXPLOITS], uniform(s, 0.7, 1.4)
     if technique == MOVE_BY_KEY:
-        key, chance = key_for(s, target), 1.0
-        if key < 0:
-            return False
-        share = uniform(s, 0.4, 0.8)
+        key, chance, share = key_for(s, target), 1.0, uniform(s, 0.4, 0.8)
     s.actor[a, TARGET] = target
-    report(s, rules.LATERAL, target, -1 - base, key, 0, share * s.temper[a, NOISE])
+    peer = -1 - int(s.actor[a, BASE])
+    report(s, rules.LATERAL, target, peer, key, 0, share * s.temper[a, NOISE])
     if happens(s, chance):
         take(s, a, target)
-    return True
 
 
 @compiled
 def take(s: State, a: int, host: int) -> None:
-    """A foothold."""
+    """A foothold, from which it goes on."""
     if s.host[host, LEVEL] == CLEAN:
         s.host[host, LEVEL] = FOOTHOLD
         s.metric[HOSTS_TAKEN] += 1
@@ -249,51 +269,43 @@ def take(s: State, a: int, host: int) -> None:
 
 
 @compiled
-def _escalate(s: State, a: int, host: int) -> bool:
-    if not is_channel_up(s, a) or s.host[host, LEVEL] >= ROOT:
-        return False
+def _escalate(s: State, a: int, host: int) -> None:
     share = uniform(s, 0.6, 1.3) * s.temper[a, NOISE]
     report(s, rules.ESCALATION, host, 0, -1, 0, share)
     s.host[host, LEVEL] = ROOT
     s.moved = 1
-    return True
 
 
 @compiled
-def _steal_keys(s: State, a: int, host: int) -> bool:
+def _steal_keys(s: State, a: int, host: int) -> None:
     """One of the keys that open this machine, or that its user has."""
-    if not is_channel_up(s, a) or s.host[host, LEVEL] < ROOT:
-        return False
     s.host[host, ROBBED] = 1
-    count = int(s.credentials)
-    found = -1
+    found, count = -1, int(s.credentials)
     if count > 0:
         start = throw(s, count)
         for k in range(count):
             c = (start + k) % count
-            owner = int(s.site_credential[c, OWNER])
-            lies_here = owner >= 0 and s.site_user[owner, HOST] == host
-            if s.stolen[c] == 0 and (lies_here or _opens(s, c, host)):
+            if s.stolen[c] == 0 and (_lies_on(s, c, host) or _opens(s, c, host)):
                 found = c
                 break
     report(s, rules.THEFT_OF_KEYS, host, 0, found, 0, s.temper[a, NOISE])
     if found >= 0:
         s.stolen[found] = 1
-    return True
 
 
 @compiled
-def _strike(s: State, a: int, technique: int, host: int) -> bool:
-    """Takes data out, or destroys; after enough of it the intruder is done."""
-    if technique == EXFILTRATE:
-        if not is_channel_up(s, a):
-            return False
-        if happens(s, _NOTICED):
-            report(s, rules.TRANSFER, host, _peer(s, a), -1, 1, 0.6 * s.temper[a, NOISE])
-    elif technique == DESTROY:
+def _lies_on(s: State, c: int, host: int) -> bool:
+    owner = int(s.site_credential[c, OWNER])
+    return owner >= 0 and s.site_user[owner, HOST] == host
+
+
+@compiled
+def _strike(s: State, a: int, technique: int, host: int) -> None:
+    """A minute of taking data out, or of destroying; after enough of them the intruder is done."""
+    if technique == DESTROY:
         report(s, rules.DESTRUCTION, host, 0, -1, 0, s.temper[a, NOISE])
-    else:
-        return False
+    elif happens(s, _NOTICED):
+        report(s, rules.TRANSFER, host, _peer(s, a), -1, 1, 0.6 * s.temper[a, NOISE])
     s.actor[a, STRIKES] -= 1
     done = s.actor[a, STRIKES] <= 0
     if technique == DESTROY or done:
@@ -304,4 +316,3 @@ def _strike(s: State, a: int, technique: int, host: int) -> bool:
         s.moved = 1
     if done:
         s.over = 1
-    return True

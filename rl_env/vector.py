@@ -12,9 +12,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from rl_env.env import scenario_of, space_of
+from rl_env.env import space_of
 from rl_env.scenario import Scenario
-from rl_env.simulation import METRICS, TERMS, Simulation
+from rl_env.simulation import METRICS, TERMS, Simulation, scenario_of
 
 __all__ = ["CountersignVectorEnv"]
 

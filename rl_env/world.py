@@ -25,7 +25,7 @@ from policies.columns import (
 )
 from policies.compiled import compiled
 from rl_env import dice
-from rl_env.site import CREDENTIALS, HOSTS, Sites
+from rl_env.site import CREDENTIALS, HOSTS, MEMBERS, Sites
 
 __all__ = ["ACTORS", "RULES", "State", "templates"]
 
@@ -137,6 +137,7 @@ HARM_TERM, SERVICE_TERM, EFFORT_TERM, CHAIN_TERM = range(4)
     CONTAINED_AFTER,
 ) = range(16)
 
+_ASKED = 168  # rules that there are, to whole words
 _INT, _LONG, _WORD, _FLOAT, _SHOWN = np.int32, np.int64, np.uint64, np.float64, np.float32
 
 _NUMBERS = (
@@ -149,6 +150,7 @@ _NUMBERS = (
     "zones",
     "partners",
     "shields",
+    "pools",
     "story",  # QUIET, SCANNED or ATTACKED
     "windows",  # learned
     "history",  # of them before the episode
@@ -178,6 +180,7 @@ _NUMBERS = (
     "waiting",  # entries of `late`
     "told",  # entries of `journal`
     "lag",  # minutes from order to enforcement
+    "answers",  # of operators, so far
     "over",  # the intruder reached its goal
     "lease_until",
     "lease_worst",  # criticality
@@ -261,13 +264,13 @@ def _record(sites: Sites, dials: int, trace: int) -> np.dtype[Any]:
         ("stolen", np.uint8, (credentials,)),
         ("rule", np.uint8, (RULES, 4)),
         ("anywhere", _INT, (RULES,)),  # windows of the past in which it spoke on some host
-        ("source", _INT, (16 * hosts + 64,)),  # host * RULES + rule of the background, by octave
+        ("source", _INT, (10 * hosts + 64,)),  # host * RULES + rule of the background, by octave
         ("octave", _INT, (OCTAVES,)),  # ends in `source`
         ("present", _WORD, (rows, words)),  # rules that spoke in the open window
         ("spoken", _WORD, (words,)),  # anywhere
         ("alerts", _INT, (rows,)),  # that came in the open window
         ("fresh", _INT, (6 * rows,)),  # row * RULES + rule, as they came
-        ("learned", np.uint8, (rows, RULES)),  # windows of the episode
+        ("learned", np.uint8, (hosts + credentials, _ASKED)),  # windows of the episode
         ("heard", _INT, (RULES,)),  # windows of the episode, anywhere
         ("late", _LONG, (WAITING, 8)),  # alerts on their way, see rl_env.sensors
         ("journal", _LONG, (max(1, trace), 8)),  # alerts as they were told
@@ -291,6 +294,7 @@ def templates(sites: Sites, dials: NDArray[np.float64], trace: int = 0) -> Any:
     found = np.zeros(len(sites.size), _record(sites, len(dials), trace)).view(np.recarray)
     for k, name in enumerate(("hosts", "credentials", "users", "zones", "partners", "shields")):
         found[name] = sites.size[:, k]
+    found["pools"] = (sites.pool[:, :, MEMBERS] > 0).sum(axis=1)
     found["site"] = np.arange(len(sites.size))
     found["zone_of"] = sites.zones
     for name in (*_TABLES, "partner", "shield"):

@@ -164,6 +164,16 @@ def test_standing_and_conditions_are_passed_on(picture: Picture) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("left", "shown"), [(0.0, 0.0), (0.001, 0.25), (0.25, 0.25), (0.26, 0.5), (1.0, 1.0)]
+)
+def test_what_an_order_has_left_is_shown_in_quarters(
+    picture: Picture, left: float, shown: float
+) -> None:
+    seen = encode(picture, {WEB: Standing(True, left)}, {}, Conditions())
+    assert column(seen, "ordered_left")[0] == shown
+
+
 def test_what_the_guardrails_say_is_passed_on(picture: Picture) -> None:
     verdicts = {
         WEB: Verdict(Tier.DELAYED, Reason.NONE, 3, 600),

@@ -76,7 +76,7 @@ def test_isolation_comes_before_blocking() -> None:
     assert choice(address, SUSPECT) == 2
 
 
-ORDERED = {"is_asset": 1.0, "ordered": 1.0, "ordered_left": 0.2, "evidence_total": 30 / 50}
+ORDERED = {"is_asset": 1.0, "ordered": 1.0, "ordered_left": 0.25, "evidence_total": 30 / 50}
 
 
 def test_renews_what_is_about_to_end_while_there_is_evidence() -> None:
@@ -87,7 +87,7 @@ def test_renews_what_is_about_to_end_while_there_is_evidence() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"ordered_left": 0.25},
+        {"ordered_left": 0.5},
         {"evidence_total": 19 / 50},
         {"pending": 1.0},
         {"refused": 1.0},
@@ -99,8 +99,8 @@ def test_does_not_renew_otherwise(change: dict[str, float]) -> None:
 
 
 def test_asks_for_the_release_of_what_nothing_speaks_against_any_more() -> None:
-    quiet = ORDERED | {"evidence_total": 1 / 50, "ordered_left": 0.9}
-    assert choice({"is_asset": 1.0}, quiet, ORDERED | {"ordered_left": 0.9}) == 1 + 3 + 1
+    quiet = ORDERED | {"evidence_total": 1 / 50, "ordered_left": 1.0}
+    assert choice({"is_asset": 1.0}, quiet, ORDERED | {"ordered_left": 1.0}) == 1 + 3 + 1
     assert choice(quiet | {"pending": 1.0}) == 0
     assert choice(quiet | {"ordered": 0.0}) == 0
     assert choice(quiet, SUSPECT) == 2  # first what is not contained

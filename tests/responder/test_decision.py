@@ -334,6 +334,27 @@ def test_how_operators_answered(world: World) -> None:
     assert seen["approval_share"] == 0.5
 
 
+def test_how_operators_answered_is_a_running_mean_from_the_first_answer_on(world: World) -> None:
+    slow = world.propose(Kind.BLOCK, "203.0.113.9")
+    quick = world.propose()
+    world.wait(60)
+    world.vote("Approval", quick, "operator-1")
+    world.wait(300)
+    world.vote("Rejection", slow, "operator-2")  # asked first, answered last
+    found = answers(world.ledger())
+    assert found.approved == pytest.approx(7 / 8)
+    assert found.minutes == pytest.approx(1.0 + 5.0 / 8.0, abs=0.1)
+
+
+def test_a_request_that_lapses_is_a_late_refusal(world: World) -> None:
+    world.propose()
+    assert answers(world.ledger()) == Answers()
+    world.wait(601)
+    found = answers(world.ledger())
+    assert found.approved == 0.0
+    assert found.minutes == pytest.approx(10.0, abs=0.1)
+
+
 def test_what_is_left_of_the_lease(world: World) -> None:
     [decision] = decided(world, Wants("db"))
     assert context(decision)[LEASE_LEFT - 1 : BUDGET_LEFT] == [0, 0, 0, 0]
