@@ -1,0 +1,1 @@
+"""What pictures of an environment are made of; `rl_env.render` is how to get one."""
