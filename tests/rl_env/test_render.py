@@ -83,8 +83,7 @@ def changed(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> tuple[int, int,
 @pytest.mark.parametrize("hosts", SIZES)
 def test_images_are_of_one_size(hosts: int) -> None:
     image = rgb(*fresh(hosts))
-    assert image.shape == (800, 1280, 3)
-    assert image.dtype == np.uint8
+    assert (image.shape, image.dtype) == ((800, 1280, 3), np.uint8)
 
 
 @pytest.mark.parametrize("hosts", SIZES)
