@@ -11,6 +11,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from rl_env.adversary import load_attacker, look
+from rl_env.render import ansi, rgb
 from rl_env.scenario import Scenario
 from rl_env.simulation import METRICS, TERMS, Simulation, scenario_of
 
@@ -74,24 +75,30 @@ class CountersignEnv(gym.Env[Obs, np.int64]):
 
     `scenario`: a `Scenario`, the name of a registered one or a YAML file. `attacker`: the class of
     an intruder that decides by itself, as "package.module:Class", see `rl_env.adversary`.
+    `render_mode`: "ansi" or "rgb_array", a picture of the network, the truth beside belief.
 
     ## Version History
 
     v0: first version.
     """
 
-    metadata: dict[str, Any] = {"render_modes": []}  # noqa: RUF012 - as Gymnasium has it
+    metadata: dict[str, Any] = {  # noqa: RUF012 - as Gymnasium has it
+        "render_modes": ["ansi", "rgb_array"],
+        "render_fps": 6,
+    }
 
     def __init__(
         self,
         scenario: Scenario | Path | str = "small-16",
         attacker: str | None = None,
+        render_mode: str | None = None,
         trace: int = 0,
     ) -> None:
         """Raises ScenarioError, InventoryError, or ValueError for an attacker that cannot be made.
         `trace`: alerts per minute that are kept.
         """
         self.simulation = Simulation(scenario_of(scenario), 1, trace)
+        self.render_mode = render_mode
         self._attacker = load_attacker(attacker) if attacker else None
         self._action = np.zeros(1, dtype=np.int64)
         self.action_space = spaces.Discrete(self.simulation.choices)
@@ -125,6 +132,14 @@ class CountersignEnv(gym.Env[Obs, np.int64]):
             simulation.is_truncated(0),
             self._info(terms),
         )
+
+    def render(self) -> str | NDArray[np.uint8] | None:  # type: ignore[override]
+        """The truth beside what the agent sees: text, or uint8 [800, 1280, 3]."""
+        if self.render_mode is None:
+            return None
+        state = self.simulation.state[0]
+        site = self.simulation.sites[int(state.site)]
+        return ansi(state, site) if self.render_mode == "ansi" else rgb(state, site)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """bool [1 + 2 * rows]; "do nothing" is always permitted."""
