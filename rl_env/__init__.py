@@ -5,9 +5,11 @@ Importing this package registers `Countersign-v0` with Gymnasium, and a `Counter
 each scenario that ships. Training alone needs torch.
 """
 
+from pathlib import Path
+
 from gymnasium.envs.registration import register
 
-_SCENARIOS = ("small-16", "medium-100", "large-1000", "insider", "ransomware", "quiet")
+_SCENARIOS = sorted(path.stem for path in (Path(__file__).parent / "scenarios").glob("*.yaml"))
 
 for _id, _kwargs in (
     ("Countersign-v0", {}),

@@ -121,7 +121,7 @@ def _look(s: State, seen: NDArray[np.float32], possible: NDArray[np.uint8]) -> N
         seen[host, 8] = key_for(s, host) >= 0
         seen[host, 9] = known and is_free(s, host)
         for technique in range(2, len(TECHNIQUES) - 1):
-            if technique == MOVE_BY_EXPLOIT or technique == MOVE_BY_KEY:
+            if technique in (MOVE_BY_EXPLOIT, MOVE_BY_KEY):
                 s.actor[INTRUDER, BASE] = source
             possible[technique, host] = is_possible(s, INTRUDER, technique, host)
             s.actor[INTRUDER, BASE] = base

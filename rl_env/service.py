@@ -73,9 +73,9 @@ def _take_stock(s: State) -> None:
                 worth = 1.0 + s.site_host[host, CRITICALITY]
                 s.harm += s.dials[AT.reward_harm + level] * worth
                 s.compromised += 1.0
-    if held > 0 and s.compromised == 0.0 and s.metric[CONTAINED_AFTER] < 0.0:
-        if s.metric[ENTERED_AT] >= 0.0:
-            s.metric[CONTAINED_AFTER] = s.minute - s.metric[ENTERED_AT]
+    entered = s.metric[ENTERED_AT]
+    if held > 0 and s.compromised == 0.0 and entered >= 0.0 and s.metric[CONTAINED_AFTER] < 0.0:
+        s.metric[CONTAINED_AFTER] = s.minute - entered
     s.lost_work = s.machines_lost = 0.0
     if _is_anything_held(s):
         _count_losses(s)

@@ -137,7 +137,7 @@ def is_possible(s: State, a: int, technique: int, target: int) -> bool:
         return s.site_host[target, ROLE] == WORKSTATION
     if technique <= EXPLOIT:
         return s.site_host[target, EXPOSED] > 0
-    if technique == MOVE_BY_EXPLOIT or technique == MOVE_BY_KEY:
+    if technique in (MOVE_BY_EXPLOIT, MOVE_BY_KEY):
         base = int(s.actor[a, BASE])
         if base < 0 or base == target or s.host[base, LEVEL] == CLEAN:
             return False

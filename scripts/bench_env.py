@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
 
 from policies.compiled import compiled  # noqa: E402
 from rl_env.dice import mixed  # noqa: E402
@@ -123,14 +123,42 @@ def nasim_round() -> Round:
 
 
 def learner_rounds() -> tuple[Round, Round]:
-    """MaskablePPO over the simulator, and over an environment of the same spaces that does
-    nothing.
+    """MaskablePPO, as `countersign train` sets it, over the simulator and over an environment of
+    the same spaces that does nothing; one thread.
     """
-    from learning import idle_environment, learner  # scripts/learning.py
-    from rl_env.sb3 import CountersignVecEnv
+    import torch
+    from idle import IdleVecEnv
+    from sb3_contrib import MaskablePPO
 
-    real = CountersignVecEnv(64, "small-16")
-    return learner(real), learner(idle_environment(real))
+    from rl_env.agent import EntityPolicy
+    from rl_env.sb3 import CountersignVecEnv
+    from rl_env.train import TrainConfig
+
+    torch.set_num_threads(1)
+    config = TrainConfig()
+
+    def learner(environments: CountersignVecEnv) -> Round:
+        made = MaskablePPO(
+            EntityPolicy,
+            environments,
+            n_steps=config.rollout,
+            batch_size=config.batch,
+            n_epochs=config.epochs,
+            learning_rate=1e-9,  # so that both go on with the same weights
+            policy_kwargs={"hidden": config.hidden},
+            seed=1,
+            device="cpu",
+        )
+        steps = config.rollout * config.envs
+
+        def run() -> float:
+            start = time.process_time()
+            made.learn(steps, reset_num_timesteps=False)
+            return steps / (time.process_time() - start)
+
+        return run
+
+    return learner(CountersignVecEnv(config.envs)), learner(IdleVecEnv(config.envs, "small-16"))
 
 
 def main() -> None:
