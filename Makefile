@@ -20,7 +20,7 @@ LIVE := .venv/live.stamp node_modules/live.stamp
 DEV := .venv/dev.stamp node_modules/dev.stamp
 PROOFS := .venv-proofs/proofs.stamp
 
-.PHONY: help demo test test-slow lint train evaluate bench-gas lock clean
+.PHONY: help demo test test-slow lint train evaluate bench-gas bench-env lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -48,6 +48,10 @@ evaluate: $(DEV) ## compare the trained policy with the baselines on held-out se
 
 bench-gas: $(DEV) ## what an order costs in gas, beside Safe and Timelock
 	$(BIN)/python scripts/bench_gas.py
+
+bench-env: $(DEV) ## how fast the simulator is, beside NASim
+	$(BIN)/pip install --quiet nasim==0.12.0
+	$(BIN)/python scripts/bench_env.py
 
 lock: $(CACHE)/lock/bin/uv ## bring the locks in line with pyproject.toml and package.json
 	UV_CACHE_DIR="$(CACHE)/uv"; export UV_CACHE_DIR; \

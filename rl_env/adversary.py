@@ -187,7 +187,7 @@ class CountersignAttackerEnv(gym.Env[dict[str, NDArray[np.float32]], np.int64]):
         simulation.step(np.array([answer], dtype=np.int64))
         self._view = look(self._state)
         harm = -float(simulation.terms[0, TERMS.index("harm")])
-        over = simulation.is_terminated(0), simulation.is_truncated(0)
+        over = bool(simulation.terminated[0]), bool(simulation.truncated[0])
         return self._observation(), harm, *over, self._info()
 
     def action_masks(self) -> NDArray[np.bool_]:

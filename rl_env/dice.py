@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from policies.compiled import compiled
 
-__all__ = ["below", "draw", "gap", "hashed", "mixed", "mixed_all"]
+__all__ = ["GOLDEN", "below", "draw", "gap", "hashed", "mixed", "mixed_all"]
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
 _22, _27, _30, _31, _32 = (np.uint64(bits) for bits in (22, 27, 30, 31, 32))
@@ -47,7 +47,7 @@ def mixed_all(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def draw(s: Any) -> np.uint64:
     """The next 32 random bits of whatever has a `key` and a `count`."""
     s.count += np.uint64(1)
-    return mixed(s.key + s.count * _GOLDEN) >> _32
+    return mixed(s.key + s.count * GOLDEN) >> _32
 
 
 @compiled

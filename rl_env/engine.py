@@ -16,7 +16,7 @@ from policies.evidence import fade
 from rl_env.bystanders import draw_bystanders, maintain, scan
 from rl_env.chances import draw_guardrails
 from rl_env.containment import act, blur, carry_on
-from rl_env.dice import fraction, hashed
+from rl_env.dice import GOLDEN, fraction, hashed, mixed
 from rl_env.history import draw_history
 from rl_env.intruders import draw_intruder, intrude
 from rl_env.masking import survey
@@ -37,12 +37,16 @@ from rl_env.world import (
     throw,
 )
 
-__all__ = ["begin", "live", "reset", "step"]
+__all__ = ["ON", "TERMINATED", "TRUNCATED", "begin", "live", "reset", "step"]
+
+ON, TERMINATED, TRUNCATED = range(3)
 
 Batch = Any  # a record array of states
 Flags = NDArray[np.bool_]
 Words = NDArray[np.uint64]
 Longs = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bytes = NDArray[np.uint8]
 
 _MONDAY = 1_767_571_200  # 2026-01-05 00:00 UTC
 _WINDOW = 10  # minutes
@@ -131,19 +135,30 @@ def _story(s: State) -> int:
 
 
 @compiled
-def reset(world: Batch, sites: Batch, which: Flags, keys: Words, stories: Longs) -> None:
-    """New episodes, each of its key alone, in those environments whose flag is set.
+def reset(
+    world: Batch, sites: Batch, which: Flags, seeds: Words, episodes: Words, story: int
+) -> None:
+    """The next episodes of those environments whose flag is set, each by its seed and number alone.
 
-    `sites`: states that `rl_env.world.templates` made; `stories` as `begin` has them.
+    `sites`: states that `rl_env.world.templates` made; `episodes` are counted here; `story` as
+    `begin` has it.
     """
     for e in range(which.shape[0]):
         if which[e]:
-            world[e] = sites[np.int64(hashed(keys[e], 0, 0)) * sites.shape[0] >> 32]
-            begin(world[e], keys[e], stories[e])
+            key = mixed(seeds[e] + mixed(episodes[e] + GOLDEN))
+            episodes[e] += np.uint64(1)
+            world[e] = sites[np.int64(hashed(key, 0, 0)) * sites.shape[0] >> 32]
+            begin(world[e], key, story)
 
 
 @compiled
-def step(world: Batch, actions: Longs) -> None:
-    """Lives a minute in every environment."""
+def step(world: Batch, actions: Longs, rewards: Floats, ends: Bytes) -> None:
+    """Lives a minute in every environment. Writes the sum of the terms, and how it stands: ON,
+    TERMINATED by the intruder at its goal, or TRUNCATED after the episode's minutes.
+    """
     for e in range(actions.shape[0]):
-        live(world[e], actions[e])
+        s = world[e]
+        live(s, actions[e])
+        rewards[e] = s.term[0] + s.term[1] + s.term[2] + s.term[3]
+        minutes = s.dials[AT.episode_minutes] + s.dials[AT.episode_warm_up]
+        ends[e] = TERMINATED if s.over != 0 else (TRUNCATED if s.minute >= minutes else ON)

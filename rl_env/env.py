@@ -115,7 +115,7 @@ class CountersignEnv(gym.Env[Obs, np.int64]):
         self.simulation.reset(kind=(options or {}).get("kind"))
         if self._attacker:
             self._attacker.reset(int(self.simulation.state["key"][0]))
-        return self._observation(), self._info([0.0] * len(TERMS))
+        return self._observation(), self._info()
 
     def step(self, action: np.int64) -> tuple[Obs, float, bool, bool, dict[str, Any]]:
         simulation = self.simulation
@@ -124,13 +124,12 @@ class CountersignEnv(gym.Env[Obs, np.int64]):
             state = simulation.state[0]
             state.move_technique, state.move_target = self._attacker.act(look(state))
         simulation.step(self._action)
-        terms = simulation.terms[0].tolist()
         return (
             self._observation(),
-            sum(terms),
-            simulation.is_terminated(0),
-            simulation.is_truncated(0),
-            self._info(terms),
+            float(simulation.rewards[0]),
+            bool(simulation.terminated[0]),
+            bool(simulation.truncated[0]),
+            self._info(),
         )
 
     def render(self) -> str | NDArray[np.uint8] | None:  # type: ignore[override]
@@ -152,10 +151,10 @@ class CountersignEnv(gym.Env[Obs, np.int64]):
             "context": simulation.context[0].copy(),
         }
 
-    def _info(self, terms: list[float]) -> dict[str, Any]:
+    def _info(self) -> dict[str, Any]:
         simulation = self.simulation
         return {
             "action_mask": simulation.mask[0].astype(np.int8),
-            "terms": dict(zip(TERMS, terms, strict=True)),
+            "terms": dict(zip(TERMS, simulation.terms[0].tolist(), strict=True)),
             "metrics": dict(zip(METRICS, simulation.metrics[0].tolist(), strict=True)),
         }

@@ -64,7 +64,7 @@ class CountersignVecEnv(VecEnv):
     def step_wait(self) -> VecEnvStepReturn:
         simulation = self.simulation
         simulation.step(self._actions)
-        rewards = simulation.terms.sum(axis=1)
+        rewards = simulation.rewards
         self._returns += rewards
         self._lengths += 1
         terminated, truncated = simulation.terminated, simulation.truncated

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from policies.columns import CONTEXT_COLUMNS, ENTITY_COLUMNS, VERBS
 from rl_env import engine
-from rl_env.dice import mixed_all
 from rl_env.network import Blueprint, blueprints, pack
 from rl_env.parameters import KINDS, flat
 from rl_env.scenario import Scenario
@@ -39,7 +38,6 @@ METRICS = (
     "contained_after",
 )
 _COMPILED = hasattr(engine.step, "py_func")
-_GOLDEN = 0x9E3779B97F4A7C15
 _WORD = (1 << 64) - 1
 
 Flags = NDArray[np.bool_]
@@ -83,7 +81,9 @@ class Simulation:
         self.mask: Flags = fields["mask"].view(np.bool_)
         self.terms: NDArray[np.float64] = fields["term"]
         self.metrics: NDArray[np.float64] = fields["metric"]
-        self._over, self._minute = fields["over"], fields["minute"]
+        self.rewards = np.zeros(batch)  # of the last step: the sums of its terms
+        self._ends = np.zeros(batch, dtype=np.uint8)
+        self._minute = fields["minute"]
 
     # ------------------------------------------------------------ shapes
 
@@ -106,41 +106,30 @@ class Simulation:
 
     def reset(self, which: Flags | None = None, kind: str | None = None) -> None:
         """Begins the next episode, in those environments alone whose flag is set. `kind`: one of
-        quiet, scanned, attacked; else it is drawn.
+        quiet, scanned, attacked; else it is drawn. Raises ValueError for another.
         """
         if which is None:
             which = np.ones(self.batch, dtype=np.bool_)
         story = -1 if kind is None else KINDS.index(kind)
-        with np.errstate(over="ignore"):
-            keys = mixed_all(self._seeds + mixed_all(self._episodes + np.uint64(_GOLDEN)))
-            engine.reset(
-                self._world, self._sites, which, keys, np.full(self.batch, story, dtype=np.int64)
-            )
-        self._episodes[which] += np.uint64(1)
+        with _as_words():
+            engine.reset(self._world, self._sites, which, self._seeds, self._episodes, story)
+        self._ends[which] = engine.ON
 
     def step(self, actions: NDArray[np.int64]) -> None:
         """A minute of every environment."""
         with _as_words():
-            engine.step(self._world, actions)
+            engine.step(self._world, actions, self.rewards, self._ends)
 
     def time(self, i: int) -> NDArray[np.float32]:
         """float32 [1]: share of the minutes of environment i that is over."""
         return np.array([min(1.0, self._minute[i] / self._minutes)], dtype=np.float32)
 
-    def is_terminated(self, i: int) -> bool:
-        """`terminated` of one environment."""
-        return bool(self._over[i])
-
-    def is_truncated(self, i: int) -> bool:
-        """`truncated` of one environment."""
-        return bool(self._minute[i] >= self._minutes) and not self._over[i]
-
     @property
     def terminated(self) -> Flags:
         """The intruder reached its goal."""
-        return self._over != 0
+        return np.asarray(self._ends == engine.TERMINATED)
 
     @property
     def truncated(self) -> Flags:
         """The episode's minutes are over."""
-        return (self._minute >= self._minutes) & (self._over == 0)
+        return np.asarray(self._ends == engine.TRUNCATED)

@@ -62,7 +62,7 @@ class CountersignVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[np.float6
     ) -> tuple[Batch, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         simulation = self.simulation
         simulation.step(np.asarray(actions, dtype=np.int64))
-        rewards = simulation.terms.sum(axis=1)
+        rewards = simulation.rewards.copy()
         terminated, truncated = simulation.terminated, simulation.truncated
         infos: dict[str, Any] = {"terms": _named(TERMS, simulation.terms)}
         over = terminated | truncated

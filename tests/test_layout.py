@@ -5,7 +5,16 @@ import sys
 
 import pytest
 
-LIBRARIES_OF_EXTRAS = ("brownie", "gymnasium", "sb3_contrib", "stable_baselines3", "torch")
+LIBRARIES_OF_EXTRAS = (
+    "brownie",
+    "gymnasium",
+    "minari",
+    "numba",
+    "PIL",
+    "sb3_contrib",
+    "stable_baselines3",
+    "torch",
+)
 
 WITHOUT_EXTRAS = f"""
 import sys

@@ -65,6 +65,14 @@ def test_types_do_not_depend_on_the_scenario(name: str) -> None:
     assert [type(v) for v in numbers] == [type(v) for v in default]
 
 
+def test_the_table_of_parameters_is_up_to_date() -> None:
+    code = (ROOT / "scripts" / "write_parameters.py").read_text("utf-8")
+    found: dict[str, Any] = {"__name__": "told", "__file__": str(ROOT / "scripts" / "x.py")}
+    exec(compile(code, "write_parameters.py", "exec"), found)
+    written = (ROOT / "rl_env" / "PARAMETERS.md").read_text("utf-8")
+    assert written == found["document"](), "run python scripts/write_parameters.py"
+
+
 def test_default_numbers_are_stable() -> None:
     """Whoever changes a default changes what models were trained on: say so in the changelog."""
     said = json.dumps(Scenario().to_mapping(), sort_keys=True)
