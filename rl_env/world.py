@@ -138,7 +138,8 @@ HARM_TERM, SERVICE_TERM, EFFORT_TERM, CHAIN_TERM = range(4)
 ) = range(16)
 
 _ASKED = 168  # rules that there are, to whole words
-_INT, _LONG, _WORD, _FLOAT, _SHOWN = np.int32, np.int64, np.uint64, np.float64, np.float32
+_SHORT, _INT, _LONG, _WORD = np.int16, np.int32, np.int64, np.uint64
+_FLOAT, _SHOWN = np.float64, np.float32
 
 _NUMBERS = (
     "minute",
@@ -224,19 +225,19 @@ _AMOUNTS = (
 )
 
 
+_TABLES = {"host": _SHORT, "credential": _SHORT, "user": _SHORT, "zone": _INT, "pool": _SHORT}
+
+
 def _site_fields(sites: Sites) -> list[tuple[Any, ...]]:
     """What an environment has of its site."""
     return [
         ("zone_of", _INT, sites.zones.shape[1:]),
-        *((f"site_{name}", _INT, getattr(sites, name).shape[1:]) for name in _TABLES),
+        *((f"site_{name}", kind, getattr(sites, name).shape[1:]) for name, kind in _TABLES.items()),
         *(
             (f"site_{name}", _LONG, getattr(sites, name).shape[1:])
             for name in ("partner", "shield")
         ),
     ]
-
-
-_TABLES = ("host", "credential", "user", "zone", "pool")
 
 
 def _record(sites: Sites, dials: int, trace: int) -> np.dtype[Any]:
@@ -258,7 +259,7 @@ def _record(sites: Sites, dials: int, trace: int) -> np.dtype[Any]:
         ("entities", _SHOWN, (len(ENTITY_COLUMNS), rows)),  # policies.columns; absent rows: zero
         ("context", _SHOWN, (len(CONTEXT_COLUMNS),)),
         ("mask", np.uint8, (1 + VERBS * rows,)),
-        ("host", _INT, (hosts, 2)),
+        ("host", np.uint8, (hosts, 2)),
         ("row", _INT, (rows, 13)),
         ("active", _INT, (rows,)),  # rows with an order, a question or a refusal
         ("indicator", _LONG, (indicators, 3)),
