@@ -162,8 +162,7 @@ def _survey_zones(s: State, now: int) -> bool:
     is_open, frozen, window = 0, 0, 0
     for z in range(s.zones):
         zone = s.site_zone[z]
-        isolated = int(s.isolated[z]) + 1
-        if not rules.is_over_share(int(zone[ASSETS]), isolated, int(zone[MAX_SHARE])):
+        if _zone_takes(s, z):
             is_open |= 1 << z
         if rules.is_within(now, int(zone[FROZEN_FROM]), int(zone[FROZEN_UNTIL])):
             frozen |= 1 << z
@@ -180,9 +179,7 @@ def _survey_zones(s: State, now: int) -> bool:
 def _survey_pools(s: State) -> bool:
     is_open = 0
     for q in range(s.pools):
-        pool = s.site_pool[q]
-        isolated = int(s.pooled[q]) + 1
-        if not rules.is_below_minimum(int(pool[MEMBERS]), isolated, int(pool[KEEP])):
+        if _pool_takes(s, q):
             is_open |= 1 << q
     changed = s.pools_open != is_open
     s.pools_open = is_open
@@ -204,10 +201,25 @@ def takes(s: State, r: int) -> bool:
         return False
     if r >= first_credential(s):
         return True
-    if s.zones_open >> int(s.zone_of[r]) & 1 == 0:
-        return False
+    # Counted anew, not as surveyed: others may have been ordered since, in the same minute.
     pool = int(s.site_host[r, POOL])
-    return pool < 0 or s.pools_open >> pool & 1 != 0
+    return _zone_takes(s, int(s.zone_of[r])) and (pool < 0 or _pool_takes(s, pool))
+
+
+@compiled
+def _zone_takes(s: State, z: int) -> bool:
+    """Whether one asset more of the zone may be isolated."""
+    zone = s.site_zone[z]
+    isolated = int(s.isolated[z]) + 1
+    return not rules.is_over_share(int(zone[ASSETS]), isolated, int(zone[MAX_SHARE]))
+
+
+@compiled
+def _pool_takes(s: State, q: int) -> bool:
+    """Whether one member more of the pool may be isolated."""
+    pool = s.site_pool[q]
+    isolated = int(s.pooled[q]) + 1
+    return not rules.is_below_minimum(int(pool[MEMBERS]), isolated, int(pool[KEEP]))
 
 
 @compiled

@@ -15,6 +15,7 @@ from trajectories import SCENARIO, walk
 
 from rl_env.scenario import Scenario
 from rl_env.simulation import Simulation
+from rl_env.site import ASSETS, MAX_SHARE
 from rl_env.world import (
     ADDRESS,
     GONE,
@@ -158,3 +159,29 @@ def test_addresses_that_are_forgotten_leave_nothing_behind() -> None:
         simulation.step(np.zeros(1, dtype=np.int64))
     addresses = simulation.state["indicator"][0, :, ADDRESS]
     assert len(set(addresses[addresses > 0])) == np.count_nonzero(addresses)
+
+
+def test_limits_hold_when_much_is_approved_at_once() -> None:
+    """Orders that people approved in the same minute: neither zones nor pools give way."""
+    scenario = {
+        **SCENARIO,
+        "network": {"hosts": [14, 16], "sites": 16, "zone_share": [30, 40]},
+        "guardrails": {"lease_chance": 0.0, "budget": [50, 60], "allowed": [1, 1, 1, 1]},
+        "operators": {"approve_wrong": [1.0, 1.0], "answer_minutes": [2, 4], "load": [0, 0]},
+    }
+    simulation = Simulation(Scenario.from_mapping(scenario), 64)
+    simulation.seed(1)
+    simulation.reset(kind="quiet")
+    hosts = simulation.state["host"].shape[1]
+    for turn in range(80):
+        permitted = simulation.mask[:, 1 : 1 + hosts]
+        simulation.step(np.where(permitted.any(axis=1), 1 + permitted.argmax(axis=1), 0))
+        for state in simulation.state:
+            for z in range(state.zones):
+                isolated, assets = int(state.isolated[z]), int(state.site_zone[z, ASSETS])
+                share = int(state.site_zone[z, MAX_SHARE])
+                assert isolated <= 1 or isolated * 100 <= assets * share, turn
+            for q in range(state.pools):
+                members, keep = state.site_pool[q]
+                assert members - state.pooled[q] >= keep, turn
+    assert simulation.state["isolated"].sum() > 64
