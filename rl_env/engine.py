@@ -110,6 +110,7 @@ def _pass(s: State) -> None:
     fade(s.entities)
     if s.minute % _WINDOW == 0:
         close_window(s)
+    survey(s)  # what is executed now is judged by the rules of now
     carry_on(s)
 
 
