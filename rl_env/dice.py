@@ -51,9 +51,10 @@ def draw(s: Any) -> np.uint64:
 
 
 @compiled
-def below(s: Any, n: int) -> np.int64:
+def below(s: Any, n: int) -> int:
     """A number from 0 to n - 1, n below 2**32; off from even by less than n in 2**32."""
-    return np.int64((draw(s) * np.uint64(n)) >> _32)  # signed, or numba makes floats
+    found: Any = np.int64((draw(s) * np.uint64(n)) >> _32)  # signed: else numba makes floats of it
+    return found
 
 
 @compiled

@@ -132,7 +132,7 @@ class CountersignEnv(gym.Env[Obs, np.int64]):
             self._info(),
         )
 
-    def render(self) -> str | NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> str | NDArray[np.uint8] | None:
         """The truth beside what the agent sees: text, or uint8 [800, 1280, 3]."""
         if self.render_mode is None:
             return None

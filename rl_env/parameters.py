@@ -242,7 +242,8 @@ def flat(parameters: Parameters) -> Floats:
 
 def _places() -> Any:
     sizes = [_SIZES.get(name, 1) for name in Parameters._fields]
-    return Parameters(*(int(place) for place in np.cumsum([0, *sizes[:-1]])))
+    places: list[Any] = np.cumsum([0, *sizes[:-1]]).tolist()
+    return Parameters(*places)
 
 
 # Where `flat` has each of them, or its first.

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from policies.network import LearnedPolicy
 from policies.playbook import Playbook
 from rl_env.playing import Nobody, Player, player_of
@@ -44,7 +47,7 @@ def told(recording: Recording, colours: bool) -> Iterator[str]:
 def film(recording: Recording, path: Path, tell: Callable[[], None]) -> int:
     """Writes a GIF or MP4, by the file's suffix; the number of its frames. Raises VideoError."""
 
-    def frames() -> Iterator[object]:
+    def frames() -> Iterator[NDArray[np.uint8]]:
         for simulation in replay(recording, trace=1):
             state = simulation.state[0]
             yield rgb(state, simulation.sites[int(state.site)])

@@ -57,7 +57,7 @@ class CountersignVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[np.float6
         self.simulation.reset(kind=(options or {}).get("kind"))
         return self._observations(), {"action_mask": self.action_masks()}
 
-    def step(
+    def step(  # type: ignore[override]  # Gymnasium has flags as floats
         self, actions: NDArray[np.int64]
     ) -> tuple[Batch, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         simulation = self.simulation
