@@ -129,9 +129,9 @@ def test_every_cell_has_its_own_budget(gate: Gate) -> None:
 
 
 def test_a_budget_counts_per_window(gate: Gate) -> None:
-    budget = RULES[Kind.ISOLATE, 1][6]
-    gate.evm.advance(3599)
-    for _ in range(budget):
+    assert RULES[Kind.ISOLATE, 1][6] == 3
+    for seconds in (0, 1, 3598):  # from its first second to its last
+        gate.evm.advance(seconds)
         gate.propose(Kind.ISOLATE, "files")
     with refused("GateRefused", REASON.index("BUDGET_SPENT")):
         gate.propose(Kind.ISOLATE, "files")
@@ -246,3 +246,6 @@ def test_the_verdict_is_what_a_proposal_meets(gate: Gate) -> None:
     ):
         answer = gate.view("verdict", other_agent, 1, name_key("web"), ttl, model)
         assert answer == (TIER.index("QUORUM"), 0, 2, 0)
+    refused_ = (TIER.index("REFUSED"), REASON.index("TTL_OUT_OF_RANGE"), 0, 0)
+    for name in ("files", "web"):
+        assert gate.view("verdict", agent, 1, name_key(name), 0, MODEL) == refused_

@@ -55,11 +55,13 @@ def test_a_spent_budget_ends_autonomy_for_that_kind(gate: Gate) -> None:
         ({"revocations": 0}, Kind.REVOKE, "ssh:deploy", 600),
         ({"isolations": 5, "max_criticality": 3}, Kind.ISOLATE, "mail", 600),  # not leasable
         ({"max_criticality": 3}, Kind.BLOCK, "203.0.113.0/24", 600),  # not leasable
+        ({"max_criticality": 1, "revocations": 5}, Kind.REVOKE, "ssh:admin", 600),
     ],
 )
 def test_outside_its_terms_a_lease_does_nothing(
     gate: Gate, terms: dict[str, Any], kind: Kind, target: str, ttl: int
 ) -> None:
+    gate.rule(Kind.REVOKE, 2, leasable=True)
     gate.grant(**terms)
     assert gate.status(gate.propose(kind, target, ttl)) == "PENDING"
     assert spent(gate) == (0, 0, 0)
@@ -154,7 +156,7 @@ def test_a_lease_taken_back_makes_room_for_another(gate: Gate, people: People) -
         {"expires": 1},
         {"expires": NOW},
         {"expires": 2**63},
-        {"blocks": 4096},
+        {"blocks": 4096, "isolations": 0},
         {"isolations": 2**32 - 1},
     ],
 )

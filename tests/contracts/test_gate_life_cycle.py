@@ -57,7 +57,8 @@ def test_the_order_shows_in_the_view_until_it_expires(
     gate.evm.advance(1)
     assert not gate.view(view, key)
     assert gate.view("orderedUntil", int(kind), key) == 0
-    assert gate.status(proposal) == "EXPIRED"
+    expired = (STATUS.index("EXPIRED"), 0, 2, gate.evm.now)
+    assert gate.view("stateOf", proposal.abi()) == expired
 
 
 def test_a_proposal_executes_once(gate: Gate, people: People) -> None:
