@@ -11,9 +11,11 @@ from responder.chain.proposal import name_key
 MALFORMED = [
     0,  # no family
     5 << 136 | 32 << 128 | 1,
+    4 << 136 | 33 << 128,
     4 << 136 | 33 << 128 | 1,
     4 << 136 | 24 << 128 | 0xC0000201,  # host bits
     4 << 136 | 32 << 128 | 1 << 32,  # more than an IPv4 address
+    6 << 136 | 129 << 128,
     6 << 136 | 129 << 128 | 1,
     6 << 136 | 64 << 128 | 1,
     6 << 136 | 128 << 128 | 0xFFFF_C6336401,  # 198.51.100.1 written as IPv4-mapped IPv6
