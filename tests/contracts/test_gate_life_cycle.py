@@ -147,6 +147,16 @@ def test_as_many_rejections_as_approvals_needed_reject(gate: Gate, people: Peopl
         gate.send("approve", proposal.abi(), sender=people.operators[2])
 
 
+def test_where_the_rule_asks_for_no_one_one_rejection_is_enough(
+    gate: Gate, people: People
+) -> None:
+    proposal = gate.propose(Kind.ISOLATE, "web")
+    gate.govern("setRule", 1, 0, (False, False, 0, 0, 0, 0, 0, 0))
+    assert gate.view("stateOf", proposal.abi()) == (PENDING, 0, 0, 0)
+    gate.send("reject", proposal.abi(), sender=people.operators[0])
+    assert gate.status(proposal) == "REJECTED"
+
+
 @pytest.mark.parametrize("approvals", [0, 2])
 def test_a_guardian_vetoes_what_has_not_executed(
     gate: Gate, people: People, approvals: int

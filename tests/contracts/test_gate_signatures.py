@@ -56,7 +56,9 @@ def test_the_digest_is_what_a_wallet_signs(
 
 
 OCTETS = (0, 9, 10, 99, 100, 109, 199, 255)
-HOSTS = [(4, 32, int.from_bytes(bytes((a, b, b, a)))) for a in OCTETS for b in OCTETS]
+HOSTS = [  # texts of every length
+    (4, 32, int.from_bytes(bytes((a, b, b, c)))) for a in OCTETS for b in OCTETS for c in (a, b)
+]
 HOSTS += [(4, prefix, 0) for prefix in range(32)]
 HOSTS += [(6, prefix, 0) for prefix in (0, 1, 9, 10, 11, 64, 90, 98, 99, 100, 101, 109, 110, 119)]
 HOSTS += [(6, 128, 0xFEDCBA98765432100123456789ABCDEF), (6, 128, (1 << 128) - 1)]

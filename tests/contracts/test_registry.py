@@ -187,6 +187,20 @@ def test_the_last_order_of_what_was_removed_stays_told(gate: Gate, people: Peopl
     assert gate.status(order) == "EXPIRED"
 
 
+def test_what_was_removed_is_of_no_zone_and_criticality(gate: Gate, people: People) -> None:
+    gate.rule(Kind.ISOLATE, 0, quorum=1)
+    enforcer = people.enforcer
+    gate.govern("setEnforcerScope", enforcer.address, ALL_KINDS, "dmz")
+    order = gate.order(Kind.ISOLATE, "files", ttl=60)
+    gate.evm.advance(60)
+    gate.send("settle", 1, [order.target], sender=people.stranger)
+    gate.govern("removeTarget", 1, order.target)
+    assert gate.view("stateOf", order.abi())[2] == 1
+    with refused("GateOutOfScope", enforcer.address):
+        args = (1, order.target, gate.id(order)[:20], 0, bytes(32))
+        gate.send("fileReceipt", *args, sender=enforcer)
+
+
 @pytest.mark.parametrize(
     ("entry", "missing"),
     [
