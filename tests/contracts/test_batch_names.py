@@ -91,6 +91,13 @@ def test_a_page_is_of_its_own_zone_and_criticality(many: Gate, people: People) -
     assert not any(many.view("isIsolated", key) for key in keys)
 
 
+def test_there_are_no_pages_of_a_fifth_criticality(many: Gate) -> None:
+    for name in ("dmz", "office", "core", "fleet", "nowhere"):
+        for criticality in range(4, 256):
+            shown = many.view("pageOf", name_key(name), criticality, 0)
+            assert shown == (0, 0, 0, False), (name, criticality)
+
+
 def wrong_names(words: list[bytes], keys: list[bytes]) -> dict[str, list[bytes]]:
     """Of places 2 and 3 of a full page: its flat hash, eight keys, and the rest of the tree."""
     flat, group, rest = words[0], words[1:9], words[9:]

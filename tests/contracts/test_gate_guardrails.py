@@ -128,6 +128,9 @@ def test_every_cell_has_its_own_budget(gate: Gate) -> None:
     gate.evm.advance(3600)
     for kind, _, target in reversed(targets):  # nothing is left of the window before
         gate.propose(kind, target)
+    for kind, _, target in targets:
+        with refused("GateRefused", REASON.index("BUDGET_SPENT")):
+            gate.propose(kind, target)
 
 
 def test_a_budget_counts_per_window(gate: Gate) -> None:
@@ -150,6 +153,17 @@ def test_a_budget_is_the_agents_own(gate: Gate, people: People) -> None:
     other = gate.proposal(Kind.ISOLATE, "files", agent=people.stranger.address)
     gate.send("propose", other.abi(), sender=people.stranger)
     assert gate.status(other) == "PENDING"
+
+
+def test_new_roles_renew_no_budget(gate: Gate, people: People) -> None:
+    gate.rule(Kind.BLOCK, 0, budget=1)
+    for _ in range(2):  # in a window of an even number, and of an odd one
+        gate.propose(Kind.BLOCK, "203.0.113.9/32")
+        for roles in (0, 1):
+            gate.govern("setRoles", people.agent.address, roles, 0)
+        with refused("GateRefused", REASON.index("BUDGET_SPENT")):
+            gate.propose(Kind.BLOCK, "203.0.113.9/32")
+        gate.evm.advance(3600)
 
 
 def test_the_budget_is_not_asked_again_at_execution(gate: Gate) -> None:

@@ -9,6 +9,7 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak, to_checksum_address
+from evm import Contract
 from scene import (
     NOW,
     OPERATOR,
@@ -238,6 +239,19 @@ def test_a_wallet_contract_may_refuse(gate: Gate, people: People, wallet: str) -
     [(_, data)] = gate.sign("Approval", proposal, people.guardian)
     with refused("GateBadSignature", wallet):
         gate.send("approveBySig", proposal.abi(), [(wallet, data)], sender=people.stranger)
+
+
+def test_who_says_nothing_has_not_signed(
+    gate: Gate, people: People, wallet: str, wallet_artifact: dict[str, Any]
+) -> None:
+    """Not even a wallet that takes all for its signature: the event would have it send this."""
+    lax = Contract(gate.evm, wallet, wallet_artifact["abi"])
+    lax.send("setOwner", "0x" + "00" * 20, sender=people.stranger.address)
+    proposal = gate.propose(Kind.ISOLATE, "web")
+    with refused("GateBadSignature", wallet):
+        gate.send("approveBySig", proposal.abi(), [(wallet, b"")], sender=people.stranger)
+    gate.send("approveBySig", proposal.abi(), [(wallet, b"\x00")], sender=people.stranger)
+    assert gate.view("stateOf", proposal.abi())[1] == 1
 
 
 # ---------------------------------------------------------------- release
