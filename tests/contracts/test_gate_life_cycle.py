@@ -147,9 +147,7 @@ def test_as_many_rejections_as_approvals_needed_reject(gate: Gate, people: Peopl
         gate.send("approve", proposal.abi(), sender=people.operators[2])
 
 
-def test_where_the_rule_asks_for_no_one_one_rejection_is_enough(
-    gate: Gate, people: People
-) -> None:
+def test_where_the_rule_asks_for_no_one_one_rejection_is_enough(gate: Gate, people: People) -> None:
     proposal = gate.propose(Kind.ISOLATE, "web")
     gate.govern("setRule", 1, 0, (False, False, 0, 0, 0, 0, 0, 0))
     assert gate.view("stateOf", proposal.abi()) == (PENDING, 0, 0, 0)
