@@ -262,6 +262,6 @@ def test_the_verdict_is_what_a_proposal_meets(gate: Gate) -> None:
     ):
         answer = gate.view("verdict", other_agent, 1, name_key("web"), ttl, model)
         assert answer == (TIER.index("QUORUM"), 0, 2, 0)
-    refused_ = (TIER.index("REFUSED"), REASON.index("TTL_OUT_OF_RANGE"), 0, 0)
+    not_at_all = (TIER.index("REFUSED"), REASON.index("TTL_OUT_OF_RANGE"), 0, 0)
     for name in ("files", "web"):
-        assert gate.view("verdict", agent, 1, name_key(name), 0, MODEL) == refused_
+        assert gate.view("verdict", agent, 1, name_key(name), 0, MODEL) == not_at_all
