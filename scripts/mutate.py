@@ -175,12 +175,13 @@ class Suite:
             self._failed = report.nodeid
 
     def start(self, code: Code, place: str, entrances: set[bytes] | None) -> Trial:
-        """The tests that call one of these functions, or any; apart, so that nothing of it stays.
+        """The tests that call one of these functions, or all; apart, so that nothing of it stays.
 
         Those that failed for an earlier fault at this place come first, then the quick ones.
         """
-        wanted = self._known if entrances is None else entrances
-        items = [item for item in self._items if self._calls_of(item) & wanted]
+        items = list(self._items)
+        if entrances is not None:
+            items = [item for item in items if self._calls_of(item) & entrances]
         items.sort(key=lambda item: self._rank(item.nodeid, place))
         read, write = os.pipe()
         child = os.fork()

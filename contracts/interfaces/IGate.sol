@@ -85,7 +85,7 @@ interface IGate is IRegistry {
     struct Lease {
         address agent;
         bytes32 model;
-        uint32 blocks; // orders of each kind that may execute at once in all, at most 65,535
+        uint32 blocks; // orders of each kind that may execute at once in all, at most 4,095
         uint32 isolations;
         uint32 revocations;
         uint8 maxCriticality; // nothing above it
@@ -213,7 +213,7 @@ interface IGate is IRegistry {
     function execute(Proposal calldata proposal) external;
 
     /// @notice Any guardian stops a proposal that has not executed, also one that is not on the chain yet: then its nonce is
-    /// used, which must be among the next 32.
+    /// used, which must be among the next 24.
     function veto(Proposal calldata proposal) external;
 
     /// @notice Ends a live order before its time: `releaseQuorum` operators sign an EIP-712 `Release`.

@@ -67,7 +67,7 @@ interface IRegistry {
         uint8 groups; // bit g: at least one of the M is of approver group g
         uint24 delay; // seconds between execution and the last approval that was needed when it was given
         uint24 maxTtl; // seconds
-        uint16 budget; // proposals per agent and window in this cell, at most 4,095
+        uint16 budget; // proposals per agent and window in this cell, at most 2,047
         uint16 live; // orders at once, of all agents
     }
 

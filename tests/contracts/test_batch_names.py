@@ -21,6 +21,7 @@ from batching import (
     texts_of,
 )
 from eth_utils import keccak
+from layout import poke
 from scene import Gate, People, asset_entry, halves, refused
 
 from policies.actions import Kind
@@ -90,6 +91,13 @@ def test_a_page_is_of_its_own_zone_and_criticality(many: Gate, people: People) -
     assert not any(many.view("isIsolated", key) for key in keys)
 
 
+def test_there_are_no_pages_of_a_fifth_criticality(many: Gate) -> None:
+    for name in ("dmz", "office", "core", "fleet", "nowhere"):
+        for criticality in range(4, 256):
+            shown = many.view("pageOf", name_key(name), criticality, 0)
+            assert shown == (0, 0, 0, False), (name, criticality)
+
+
 def wrong_names(words: list[bytes], keys: list[bytes]) -> dict[str, list[bytes]]:
     """Of places 2 and 3 of a full page: its flat hash, eight keys, and the rest of the tree."""
     flat, group, rest = words[0], words[1:9], words[9:]
@@ -143,6 +151,25 @@ def test_there_is_a_list_of_names_for_each_page(many: Gate, people: People, coun
     names = names_of(many, batch) * count
     with refused("GateBadBatch"):
         many.send("orderBatch", batch.abi(), names, signatures, sender=people.agent)
+
+
+@pytest.mark.parametrize("page", [3, 65_535])
+def test_a_page_beyond_the_last_has_no_names(many: Gate, people: People, page: int) -> None:
+    batch = make_batch(many, Kind.ISOLATE, {page: bits(0)}, "fleet")
+    with refused("GateBadNames", page):
+        args = (batch.abi(), [[bytes(32)] * 2], [])
+        many.send("orderBatch", *args, sender=people.agent)
+
+
+def test_a_page_is_sealed_by_the_hash_of_its_keys_and_of_their_tree(many: Gate) -> None:
+    many.govern("setAssets", [asset_entry("fleet-0-300", "fleet", 0, False)])
+    keys = [name_key(name) for name in page_of(many, "fleet", 0, 2)]
+    flat, root = page_words(keys, bits(*range(45)))
+    zone = len({e.args["key"] for e in many.contract.events if e.name == "ZoneSet"})
+    made = int.from_bytes(keccak(flat + root)[:16])
+    poke(many, "_pages", [("uint256", zone << 24 | 2)], "names", made)
+    order_batch(many, Kind.ISOLATE, {2: bits(44)}, "fleet")
+    assert many.view("isIsolated", name_key("fleet-0-300"))
 
 
 def test_a_page_that_is_not_sealed_has_no_names(many: Gate) -> None:

@@ -260,6 +260,16 @@ def test_an_asset_that_a_batch_holds_stays_where_it_is(many: Gate, people: Peopl
     assert many.view("zoneOf", KEY)[1:] == (FLEET - 1, 0)
 
 
+@pytest.mark.parametrize(
+    ("zone", "criticality", "name"), [("dmz", 0, "web"), ("office", 1, "files")]
+)
+def test_so_does_one_of_any_zone(many: Gate, zone: str, criticality: int, name: str) -> None:
+    seal(many, zone, criticality)
+    order_batch(many, Kind.ISOLATE, {0: bits(0)}, zone, criticality=criticality)
+    with refused("RegistryOrdered", name_key(name)):
+        many.govern("removeTarget", 1, name_key(name))
+
+
 # ---------------------------------------------------------------- two orders on one asset
 
 

@@ -101,6 +101,12 @@ def test_the_views_follow_at_once(many: Gate) -> None:
     assert not many.view("isIsolated", name_key("fleet-0-260"))
 
 
+def test_a_list_may_have_neighbours(many: Gate) -> None:
+    batch = make_batch(many, Kind.BLOCK, ["203.0.113.2/32", "203.0.113.3/32"])
+    put(many, batch)
+    assert ordered(many, batch) == [many.evm.now + 600] * 2
+
+
 def test_an_order_of_a_batch_never_ends_before_the_one_it_supersedes(many: Gate) -> None:
     first = many.order(Kind.BLOCK, NETWORKS[0], ttl=3600)
     until = many.evm.now + 3600

@@ -370,6 +370,20 @@ def test_the_error_names_the_groups_that_are_missing(
         execute(gate, proposal)
 
 
+@pytest.mark.parametrize("group", range(4))
+def test_any_group_may_be_asked_for(gate: Gate, group: int) -> None:
+    gate.rule(Kind.ISOLATE, 0, groups=1 << group)
+    first, second, third = (account(f"of any group {i}") for i in range(3))
+    for operator, its in ((first, group), (second, group ^ 1), (third, group ^ 1)):
+        gate.govern("setRoles", operator.address, OPERATOR, its)
+    proposal = gate.propose(Kind.ISOLATE, "web")
+    approve(gate, proposal, second, third)
+    with refused("GateGroupMissing", 1 << group):
+        execute(gate, proposal)
+    approve(gate, proposal, first)
+    execute(gate, proposal)
+
+
 def test_approvals_that_come_along_are_of_each_group(
     gate: Gate, people: People, operations: LocalAccount
 ) -> None:

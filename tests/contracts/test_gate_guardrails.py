@@ -11,9 +11,11 @@ from responder.chain.proposal import name_key
 MALFORMED = [
     0,  # no family
     5 << 136 | 32 << 128 | 1,
+    4 << 136 | 33 << 128,
     4 << 136 | 33 << 128 | 1,
     4 << 136 | 24 << 128 | 0xC0000201,  # host bits
     4 << 136 | 32 << 128 | 1 << 32,  # more than an IPv4 address
+    6 << 136 | 129 << 128,
     6 << 136 | 129 << 128 | 1,
     6 << 136 | 64 << 128 | 1,
     6 << 136 | 128 << 128 | 0xFFFF_C6336401,  # 198.51.100.1 written as IPv4-mapped IPv6
@@ -126,12 +128,15 @@ def test_every_cell_has_its_own_budget(gate: Gate) -> None:
     gate.evm.advance(3600)
     for kind, _, target in reversed(targets):  # nothing is left of the window before
         gate.propose(kind, target)
+    for kind, _, target in targets:
+        with refused("GateRefused", REASON.index("BUDGET_SPENT")):
+            gate.propose(kind, target)
 
 
 def test_a_budget_counts_per_window(gate: Gate) -> None:
-    budget = RULES[Kind.ISOLATE, 1][6]
-    gate.evm.advance(3599)
-    for _ in range(budget):
+    assert RULES[Kind.ISOLATE, 1][6] == 3
+    for seconds in (0, 1, 3598):  # from its first second to its last
+        gate.evm.advance(seconds)
         gate.propose(Kind.ISOLATE, "files")
     with refused("GateRefused", REASON.index("BUDGET_SPENT")):
         gate.propose(Kind.ISOLATE, "files")
@@ -148,6 +153,17 @@ def test_a_budget_is_the_agents_own(gate: Gate, people: People) -> None:
     other = gate.proposal(Kind.ISOLATE, "files", agent=people.stranger.address)
     gate.send("propose", other.abi(), sender=people.stranger)
     assert gate.status(other) == "PENDING"
+
+
+def test_new_roles_renew_no_budget(gate: Gate, people: People) -> None:
+    gate.rule(Kind.BLOCK, 0, budget=1)
+    for _ in range(2):  # in a window of an even number, and of an odd one
+        gate.propose(Kind.BLOCK, "203.0.113.9/32")
+        for roles in (0, 1):
+            gate.govern("setRoles", people.agent.address, roles, 0)
+        with refused("GateRefused", REASON.index("BUDGET_SPENT")):
+            gate.propose(Kind.BLOCK, "203.0.113.9/32")
+        gate.evm.advance(3600)
 
 
 def test_the_budget_is_not_asked_again_at_execution(gate: Gate) -> None:
@@ -246,3 +262,6 @@ def test_the_verdict_is_what_a_proposal_meets(gate: Gate) -> None:
     ):
         answer = gate.view("verdict", other_agent, 1, name_key("web"), ttl, model)
         assert answer == (TIER.index("QUORUM"), 0, 2, 0)
+    not_at_all = (TIER.index("REFUSED"), REASON.index("TTL_OUT_OF_RANGE"), 0, 0)
+    for name in ("files", "web"):
+        assert gate.view("verdict", agent, 1, name_key(name), 0, MODEL) == not_at_all

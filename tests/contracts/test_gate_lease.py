@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scene import AGENT, GUARDIAN, MODEL, NOW, OPERATOR, Gate, People, refused
+from scene import AGENT, GUARDIAN, MODEL, NOW, OPERATOR, REASON, Gate, People, refused
 
 from policies.actions import Kind
 
@@ -55,11 +55,13 @@ def test_a_spent_budget_ends_autonomy_for_that_kind(gate: Gate) -> None:
         ({"revocations": 0}, Kind.REVOKE, "ssh:deploy", 600),
         ({"isolations": 5, "max_criticality": 3}, Kind.ISOLATE, "mail", 600),  # not leasable
         ({"max_criticality": 3}, Kind.BLOCK, "203.0.113.0/24", 600),  # not leasable
+        ({"max_criticality": 1, "revocations": 5}, Kind.REVOKE, "ssh:admin", 600),
     ],
 )
 def test_outside_its_terms_a_lease_does_nothing(
     gate: Gate, terms: dict[str, Any], kind: Kind, target: str, ttl: int
 ) -> None:
+    gate.rule(Kind.REVOKE, 2, leasable=True)
     gate.grant(**terms)
     assert gate.status(gate.propose(kind, target, ttl)) == "PENDING"
     assert spent(gate) == (0, 0, 0)
@@ -154,7 +156,7 @@ def test_a_lease_taken_back_makes_room_for_another(gate: Gate, people: People) -
         {"expires": 1},
         {"expires": NOW},
         {"expires": 2**63},
-        {"blocks": 4096},
+        {"blocks": 4096, "isolations": 0},
         {"isolations": 2**32 - 1},
     ],
 )
@@ -270,6 +272,30 @@ def test_a_lease_may_follow_the_one_that_ended(gate: Gate, people: People) -> No
     gate.send("endLease", people.agent.address, sender=people.guardian)
     gate.grant(blocks=3)
     assert gate.view("leaseOf", people.agent.address)[2][0] == 3
+
+
+def test_a_lease_leaves_nothing_to_the_next(gate: Gate, people: People) -> None:
+    gate.grant(blocks=4095, isolations=4095, revocations=4095)
+    gate.send("endLease", people.agent.address, sender=people.guardian)
+    gate.grant(blocks=1, isolations=1, revocations=1)
+    assert gate.view("leaseOf", people.agent.address)[2:] == ((1, 1, 1), (0, 0, 0))
+    for kind, target in (
+        (Kind.BLOCK, "203.0.113.9/32"),
+        (Kind.ISOLATE, "web"),
+        (Kind.REVOKE, "ssh:deploy"),
+    ):
+        assert [gate.status(gate.propose(kind, target)) for _ in range(2)] == ["LIVE", "PENDING"]
+
+
+def test_a_lease_renews_no_budget_of_a_rule(gate: Gate) -> None:
+    targets = ((Kind.BLOCK, 0, "203.0.113.9/32"), (Kind.BLOCK, 1, "203.0.113.0/24"))
+    for kind, criticality, target in targets:
+        gate.rule(kind, criticality, budget=1)
+        gate.propose(kind, target)
+    gate.grant(blocks=4095, isolations=4095, revocations=4095)
+    for kind, _, target in targets:
+        with refused("GateRefused", REASON.index("BUDGET_SPENT")):
+            gate.propose(kind, target)
 
 
 def test_a_paused_gate_still_takes_a_lease_and_spends_none(gate: Gate, people: People) -> None:

@@ -57,7 +57,8 @@ def test_the_order_shows_in_the_view_until_it_expires(
     gate.evm.advance(1)
     assert not gate.view(view, key)
     assert gate.view("orderedUntil", int(kind), key) == 0
-    assert gate.status(proposal) == "EXPIRED"
+    expired = (STATUS.index("EXPIRED"), 0, 2, gate.evm.now)
+    assert gate.view("stateOf", proposal.abi()) == expired
 
 
 def test_a_proposal_executes_once(gate: Gate, people: People) -> None:
@@ -144,6 +145,14 @@ def test_as_many_rejections_as_approvals_needed_reject(gate: Gate, people: Peopl
     assert gate.status(proposal) == "REJECTED"
     with refused("GateWrongStatus", gate.id(proposal), STATUS.index("REJECTED")):
         gate.send("approve", proposal.abi(), sender=people.operators[2])
+
+
+def test_where_the_rule_asks_for_no_one_one_rejection_is_enough(gate: Gate, people: People) -> None:
+    proposal = gate.propose(Kind.ISOLATE, "web")
+    gate.govern("setRule", 1, 0, (False, False, 0, 0, 0, 0, 0, 0))
+    assert gate.view("stateOf", proposal.abi()) == (PENDING, 0, 0, 0)
+    gate.send("reject", proposal.abi(), sender=people.operators[0])
+    assert gate.status(proposal) == "REJECTED"
 
 
 @pytest.mark.parametrize("approvals", [0, 2])

@@ -152,6 +152,14 @@ def test_a_contract_speaks_in_its_own_name(many: Gate, wallet: Contract, people:
             through(many, wallet, people.stranger, function, proposal.abi())
 
 
+def test_a_contract_has_a_lease_of_its_own(many: Gate, wallet: Contract, people: People) -> None:
+    many.govern("setRoles", wallet.address, AGENT, 0)
+    many.grant(agent=wallet.address)
+    proposal = many.proposal(Kind.ISOLATE, "web", agent=wallet.address)
+    through(many, wallet, people.stranger, "propose", proposal.abi())
+    assert many.status(proposal) == "LIVE"
+
+
 # ---------------------------------------------------------------- the tables
 
 

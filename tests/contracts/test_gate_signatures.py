@@ -9,6 +9,7 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_utils import keccak, to_checksum_address
+from evm import Contract
 from scene import (
     NOW,
     OPERATOR,
@@ -56,7 +57,9 @@ def test_the_digest_is_what_a_wallet_signs(
 
 
 OCTETS = (0, 9, 10, 99, 100, 109, 199, 255)
-HOSTS = [(4, 32, int.from_bytes(bytes((a, b, b, a)))) for a in OCTETS for b in OCTETS]
+HOSTS = [  # texts of every length
+    (4, 32, int.from_bytes(bytes((a, b, b, c)))) for a in OCTETS for b in OCTETS for c in (a, b)
+]
 HOSTS += [(4, prefix, 0) for prefix in range(32)]
 HOSTS += [(6, prefix, 0) for prefix in (0, 1, 9, 10, 11, 64, 90, 98, 99, 100, 101, 109, 110, 119)]
 HOSTS += [(6, 128, 0xFEDCBA98765432100123456789ABCDEF), (6, 128, (1 << 128) - 1)]
@@ -236,6 +239,19 @@ def test_a_wallet_contract_may_refuse(gate: Gate, people: People, wallet: str) -
     [(_, data)] = gate.sign("Approval", proposal, people.guardian)
     with refused("GateBadSignature", wallet):
         gate.send("approveBySig", proposal.abi(), [(wallet, data)], sender=people.stranger)
+
+
+def test_who_says_nothing_has_not_signed(
+    gate: Gate, people: People, wallet: str, wallet_artifact: dict[str, Any]
+) -> None:
+    """Not even a wallet that takes all for its signature: the event would have it send this."""
+    lax = Contract(gate.evm, wallet, wallet_artifact["abi"])
+    lax.send("setOwner", "0x" + "00" * 20, sender=people.stranger.address)
+    proposal = gate.propose(Kind.ISOLATE, "web")
+    with refused("GateBadSignature", wallet):
+        gate.send("approveBySig", proposal.abi(), [(wallet, b"")], sender=people.stranger)
+    gate.send("approveBySig", proposal.abi(), [(wallet, b"\x00")], sender=people.stranger)
+    assert gate.view("stateOf", proposal.abi())[1] == 1
 
 
 # ---------------------------------------------------------------- release

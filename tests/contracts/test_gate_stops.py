@@ -172,8 +172,14 @@ def test_a_veto_reaches_the_next_nonces_alone(gate: Gate, nonce: int, good: bool
         veto(gate, proposal)
 
 
-def test_the_last_nonce_is_the_last(gate: Gate) -> None:
-    gate.propose(Kind.ISOLATE, "web", nonce=2**32 - 1)
+@pytest.mark.parametrize("vetoed", [False, True])
+def test_the_last_nonce_is_the_last(gate: Gate, people: People, vetoed: bool) -> None:
+    gate.propose(Kind.ISOLATE, "web", nonce=2**32 - 2)
+    last = gate.proposal(Kind.ISOLATE, "web", nonce=2**32 - 1)
+    if vetoed:
+        veto(gate, last)
+    else:
+        gate.send("propose", last.abi(), sender=people.agent)
     with refused("GateBadNonce", 2**32, 2**32 - 1):
         veto(gate, gate.proposal(Kind.ISOLATE, "web", nonce=2**32))
 

@@ -79,8 +79,9 @@ def test_a_zone_reads_back(bare_gate: Gate) -> None:
 
 def test_a_zone_changes_and_keeps_its_assets(gate: Gate) -> None:
     gate.order(Kind.ISOLATE, "web")
-    gate.govern("setZone", "dmz", (7, 0, 0, 0, 0, 0))
-    assert gate.view("zoneOf", name_key("dmz")) == ((7, 0, 0, 0, 0, 0), 1, 1)
+    for share in (7, 8):
+        gate.govern("setZone", "dmz", (share, 0, 0, 0, 0, 0))
+        assert gate.view("zoneOf", name_key("dmz")) == ((share, 0, 0, 0, 0, 0), 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -185,6 +186,20 @@ def test_the_last_order_of_what_was_removed_stays_told(gate: Gate, people: Peopl
     gate.send("settle", 1, [order.target], sender=people.stranger)
     gate.govern("removeTarget", 1, order.target)
     assert gate.status(order) == "EXPIRED"
+
+
+def test_what_was_removed_is_of_no_zone_and_criticality(gate: Gate, people: People) -> None:
+    gate.rule(Kind.ISOLATE, 0, quorum=1)
+    enforcer = people.enforcer
+    gate.govern("setEnforcerScope", enforcer.address, ALL_KINDS, "dmz")
+    order = gate.order(Kind.ISOLATE, "files", ttl=60)
+    gate.evm.advance(60)
+    gate.send("settle", 1, [order.target], sender=people.stranger)
+    gate.govern("removeTarget", 1, order.target)
+    assert gate.view("stateOf", order.abi())[2] == 1
+    with refused("GateOutOfScope", enforcer.address):
+        args = (1, order.target, gate.id(order)[:20], 0, bytes(32))
+        gate.send("fileReceipt", *args, sender=enforcer)
 
 
 @pytest.mark.parametrize(

@@ -144,13 +144,23 @@ def set_all_rules(gate: Gate) -> None:
             gate.govern("setRule", kind, criticality, (True, False, 2, 0, 0, 3600, 100, 100))
 
 
-def test_a_changed_window_counts_anew(gate: Gate) -> None:
+@pytest.mark.parametrize(("first", "second"), [(3600, 7200), (3601, 3600)])
+def test_a_changed_window_counts_anew(gate: Gate, first: int, second: int) -> None:
+    gate.govern("setLimits", (first, *LIMITS[1:]))
     for _ in range(3):
         gate.propose(Kind.ISOLATE, "files")
     with refused("GateRefused", 10):
         gate.propose(Kind.ISOLATE, "files")
-    gate.govern("setLimits", (7200, *LIMITS[1:]))
+    gate.govern("setLimits", (second, *LIMITS[1:]))
     gate.propose(Kind.ISOLATE, "files")
+
+
+def test_an_order_leaves_the_window_as_it_is(gate: Gate) -> None:
+    gate.govern("setLimits", (3601, *LIMITS[1:]))
+    gate.rule(Kind.ISOLATE, 1, budget=1)
+    gate.order(Kind.ISOLATE, "files")
+    with refused("GateRefused", REASON.index("BUDGET_SPENT")):
+        gate.propose(Kind.ISOLATE, "files")
 
 
 # ---------------------------------------------------------------- fields share words

@@ -116,12 +116,30 @@ def test_a_seat_that_someone_left_rests_for_thirty_days(bare_gate: Gate) -> None
         set_role(bare_gate, address(5), OPERATOR)
 
 
-def test_who_left_a_seat_may_come_back_to_it(bare_gate: Gate) -> None:
-    for number in range(16):
-        set_role(bare_gate, address(1 + number), OPERATOR)
-    set_role(bare_gate, address(5), 0)
-    set_role(bare_gate, address(5), OPERATOR | GUARDIAN)
-    assert bare_gate.view("operators")[4] == address(5)
+@pytest.mark.parametrize("group", [0, 3])
+def test_who_left_a_seat_may_come_back_to_it(bare_gate: Gate, group: int) -> None:
+    everyone = tuple(address(1 + number) for number in range(16))
+    for one in everyone:
+        set_role(bare_gate, one, OPERATOR, group)
+    for one in everyone:
+        set_role(bare_gate, one, 0)
+        set_role(bare_gate, one, OPERATOR | GUARDIAN, group)
+    assert bare_gate.view("operators") == everyone
+
+
+def test_no_one_comes_back_to_what_is_anothers(gate: Gate, people: People) -> None:
+    first, second = people.operators[0], account("newcomer")
+    set_role(gate, first, 0)
+    gate.evm.advance(MONTH)
+    set_role(gate, second, OPERATOR)
+    assert gate.view("operators")[0] == second.address.lower()  # in the first one's seat
+    proposal = gate.propose(Kind.ISOLATE, "web")
+    gate.send("approve", proposal.abi(), sender=second)
+    set_role(gate, second, 0)
+    set_role(gate, first, OPERATOR)
+    assert approvals(gate, proposal) == 0
+    set_role(gate, second, OPERATOR)
+    assert approvals(gate, proposal) == 1
 
 
 def test_another_role_beside_it_keeps_the_seat(gate: Gate, people: People) -> None:
@@ -131,6 +149,9 @@ def test_another_role_beside_it_keeps_the_seat(gate: Gate, people: People) -> No
     set_role(gate, operator, OPERATOR | ENFORCER)
     set_role(gate, operator, OPERATOR)
     assert approvals(gate, proposal) == 1
+    assert gate.view("operators") == tuple(o.address.lower() for o in people.operators)
+    with refused("GateAlreadyVoted", gate.id(proposal), operator.address):
+        gate.send("approve", proposal.abi(), sender=operator)
 
 
 def test_whoever_changes_groups_waits_for_the_seat_to_rest(gate: Gate, people: People) -> None:

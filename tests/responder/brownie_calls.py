@@ -2,8 +2,8 @@
 
     brownie run tests/responder/brownie_calls.py main CALLS.json ANSWERS.json
 
-Each call is a list: the script, the function, its arguments; or `copy` and two folders. Each answer
-is what it printed, and what it ended with or null.
+Each call is a list: the script, the function, its arguments; or `copy` and two folders; or `later`,
+and some seconds pass on the chain. Each answer is what it printed, and what it ended with or null.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shutil
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from brownie import run
+from brownie import run, web3
 
 
 def main(calls: str, answers: str) -> None:
@@ -28,6 +28,9 @@ def _call(script: str, function: str, *args: str) -> tuple[str, str | None]:
         with redirect_stdout(printed):
             if script == "copy":
                 shutil.copytree(function, *args, dirs_exist_ok=True)
+            elif script == "later":
+                for method, params in (("evm_increaseTime", [int(function)]), ("evm_mine", [])):
+                    web3.provider.make_request(method, params)
             else:
                 run(script, function, args)
     except SystemExit as end:

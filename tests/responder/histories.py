@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from evm import Emitted, Reverted  # noqa: E402
 from scene import CARD, LIMITS, MODEL, Gate, People, account, configure, make_gate  # noqa: E402
 
 from policies.actions import Kind, network_key  # noqa: E402
-from responder.chain.client import Block  # noqa: E402
 from responder.chain.events import Event, decode_log  # noqa: E402
 from responder.chain.ledger import Ledger  # noqa: E402
 from responder.chain.merkle import Receipt, Tree  # noqa: E402
@@ -423,30 +421,3 @@ def _log(emitted: Emitted, call: int) -> dict[str, Any]:
         "blockNumber": 0,
         "transactionHash": call.to_bytes(32),
     }
-
-
-class Shown:
-    """A history as an endpoint shows it to an audit."""
-
-    first_block = 0
-
-    def __init__(self, history: History) -> None:
-        self._history, self.domain = history, history.gate.domain
-
-    def final(self) -> Block:
-        return Block(0, self._history.now)
-
-    def events(self, start: int, end: int) -> Iterator[Event]:
-        return iter(self._history.events)
-
-    def audit_head(self, block: int) -> bytes:
-        return bytes(self._history.gate.view("auditHead"))
-
-    def sender_of(self, tx: bytes) -> str:
-        return self._history.calls[int.from_bytes(tx)][0]
-
-    def is_valid_signature(self, signer: str, digest: bytes, signature: bytes, block: int) -> bool:
-        return False
-
-    def is_contract(self, account: str, block: int) -> bool:
-        return False

@@ -20,11 +20,11 @@ from histories import (
     TARGETS,
     ZONES,
     History,
-    Shown,
     fresh,
     key_of,
 )
 from scene import MODEL, Gate
+from shown import Shown
 
 from policies.actions import Action, Kind
 from policies.guardrails import Rule, ZoneRule

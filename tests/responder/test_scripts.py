@@ -179,6 +179,7 @@ def answers(site: Site) -> Answers:
             ("models", "deactivate", manifest, "playbook", guardian, "yes"),
             "",
         ),
+        "later": (("later", "2"), ""),  # than the delay, however quick all this was
         "rules again": (rules, "secret\n"),
         "remove": (remove, "secret\n"),
     }
