@@ -19,6 +19,8 @@ __all__ = ["ENVIRONMENT", "CountersignEnv", "space_of"]
 
 ENVIRONMENT = "Countersign-v0"
 
+_MOST = 1000.0  # far above what any column adds up to
+
 Obs = dict[str, NDArray[np.float32]]
 
 
@@ -26,7 +28,7 @@ def space_of(simulation: Simulation) -> spaces.Dict:
     """The observation space of one environment."""
     return spaces.Dict(
         {
-            name: spaces.Box(0.0, np.inf, shape, np.float32)
+            name: spaces.Box(0.0, _MOST, shape, np.float32)
             for name, shape in simulation.shapes.items()
         }
     )

@@ -110,6 +110,8 @@ class Simulation:
         """
         if which is None:
             which = np.ones(self.batch, dtype=np.bool_)
+        if kind is not None and kind not in KINDS:
+            raise ValueError(f"kind: {kind!r} is none of {', '.join(KINDS)}")
         story = -1 if kind is None else KINDS.index(kind)
         with _as_words():
             engine.reset(self._world, self._sites, which, self._seeds, self._episodes, story)

@@ -41,11 +41,11 @@ class TrainConfig:
     """Everything that decides a training run. The defaults made the shipped model."""
 
     scenario: str = "small-16"  # a registered one, or a file
-    lessons: int = 350_000  # decisions seen with the teacher first
+    lessons: int = 1_500_000  # decisions seen with the teacher first
     lesson: int = 64  # episodes of one
     caution: float = 1.5  # how much worse the teacher rates a wrong isolation than a missed one
-    sharpness: float = 3.0  # logits are multiplied by this after the lessons, to explore less
-    steps: int = 250_000  # decisions of reinforcement learning
+    sharpness: float = 5.0  # logits are multiplied by this after the lessons, to explore less
+    steps: int = 1_500_000  # decisions of reinforcement learning
     seed: int = 1
     envs: int = 64
     rollout: int = 128  # decisions per environment and update
@@ -58,8 +58,8 @@ class TrainConfig:
     clip: float = 0.1
     hidden: int = 64
     reward_scale: float = 0.1
-    check_every: int = 5  # rollouts between checks of which weights to keep
-    validation: int = 150  # episodes per check
+    check_every: int = 15  # rollouts between checks of which weights to keep
+    validation: int = 400  # episodes per check
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < _RUNS:
