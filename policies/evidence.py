@@ -29,7 +29,19 @@ from policies.columns import (
 )
 from policies.compiled import compiled
 
-__all__ = ["MAX_SURPRISE", "MINUTE", "SURPRISING", "WINDOW", "add", "compare", "fade", "surprise"]
+__all__ = [
+    "MAX_SURPRISE",
+    "MINUTE",
+    "SURPRISING",
+    "WINDOW",
+    "add",
+    "compare",
+    "fade",
+    "neighbours",
+    "rank",
+    "rise",
+    "surprise",
+]
 
 WINDOW = 600  # seconds; base rates count presence per window
 MINUTE = 60  # seconds; evidence fades in steps of it
@@ -90,8 +102,10 @@ def logarithm(count: int) -> float:
 
 
 @compiled
-def fade(table: Table) -> None:
-    """One minute passes. Column by column, so that compilers make vectors of it."""
+def fade(table: Table, strongest: Table) -> None:
+    """One minute passes, for the totals in `strongest`, too: what is greatest stays so. Column by
+    column, so that compilers make vectors of it.
+    """
     rows = table.shape[1]
     for column in range(EVIDENCE, VARIETY_10MIN):
         for r in range(rows):
@@ -102,40 +116,53 @@ def fade(table: Table) -> None:
         table[RECENCY, r] *= _IN_10
     for r in range(rows):
         table[VARIETY_1H, r] *= _IN_60
+    for group in range(strongest.shape[0]):
+        strongest[group, 0] *= _IN_30
+        strongest[group, 1] *= _IN_30
 
 
 @compiled
 def compare(table: Table, zones: NDArray[np.int32], strongest: Table, site: int) -> None:
-    """Writes each present row's strongest other: in its zone (assets), and anywhere.
+    """Ranks all rows, and writes each present row's strongest other, as `neighbours` does."""
+    rank(table, zones, strongest, site)
+    neighbours(table, zones, strongest, site)
+
+
+@compiled
+def rank(table: Table, zones: NDArray[np.int32], strongest: Table, site: int) -> None:
+    """Finds the best and the second best total of each zone and of the site.
 
     `zones`: int32 [assets], numbers below `site`; the assets are the first rows. `strongest`:
-    float32 [site + 1, 2], of each zone and of the site (last) the best and the second best total;
-    written here, too.
+    float32 [site + 1, 2], the site last; written here.
     """
     for group in range(site + 1):
         strongest[group, 0] = 0.0
         strongest[group, 1] = 0.0
-    assets, rows = zones.shape[0], table.shape[1]
-    for r in range(assets):
-        _rank(strongest, zones[r], table[TOTAL, r])
-    for zone in range(site):
-        _rank(strongest, site, strongest[zone, 0])
-        _rank(strongest, site, strongest[zone, 1])
-    for r in range(assets, rows):
-        _rank(strongest, site, table[TOTAL, r])
-    best, second = strongest[site, 0], strongest[site, 1]
-    for r in range(rows):  # without branches: compilers make vectors of it
-        present = table[KIND, r] + table[KIND + 1, r] + table[KIND + 2, r]
-        table[SITE_MAX, r] = present * (second if table[TOTAL, r] == best else best)
-    for r in range(assets):
-        best, second = strongest[zones[r], 0], strongest[zones[r], 1]
-        present = table[KIND + 1, r]
-        table[ZONE_MAX, r] = present * (second if table[TOTAL, r] == best else best)
+    for r in range(table.shape[1]):
+        if r < zones.shape[0]:
+            rise(strongest, zones[r], np.float32(0.0), table[TOTAL, r])
+        rise(strongest, site, np.float32(0.0), table[TOTAL, r])
 
 
 @compiled
-def _rank(strongest: Table, group: int, total: float) -> None:
-    if total > strongest[group, 1]:
-        best = strongest[group, 0]
-        strongest[group, 1] = min(total, best)
-        strongest[group, 0] = max(total, best)
+def rise(strongest: Table, group: int, before: np.float32, after: np.float32) -> None:
+    """One of the group's totals grew."""
+    best, second = strongest[group, 0], strongest[group, 1]
+    if before != best:
+        strongest[group, 1] = max(second, min(best, after))
+    strongest[group, 0] = max(best, after)
+
+
+@compiled
+def neighbours(table: Table, zones: NDArray[np.int32], strongest: Table, site: int) -> None:
+    """Writes each present row's strongest other: in its zone (assets), and anywhere. Without
+    branches, so that compilers make vectors of it.
+    """
+    best, second = strongest[site, 0], strongest[site, 1]
+    for r in range(table.shape[1]):
+        present = table[KIND, r] + table[KIND + 1, r] + table[KIND + 2, r]
+        table[SITE_MAX, r] = present * (second if table[TOTAL, r] == best else best)
+    for r in range(zones.shape[0]):
+        best, second = strongest[zones[r], 0], strongest[zones[r], 1]
+        present = table[KIND + 1, r]
+        table[ZONE_MAX, r] = present * (second if table[TOTAL, r] == best else best)

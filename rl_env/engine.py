@@ -107,7 +107,7 @@ def _live(s: State) -> None:
 def _pass(s: State) -> None:
     """The minute ends."""
     s.minute += 1
-    fade(s.entities)
+    fade(s.entities, s.strongest)
     if s.minute % _WINDOW == 0:
         close_window(s)
     survey(s)  # what is executed now is judged by the rules of now
@@ -137,7 +137,13 @@ def _story(s: State) -> int:
 
 @compiled
 def reset(
-    world: Batch, sites: Batch, which: Flags, seeds: Words, episodes: Words, story: int
+    world: Batch,
+    sites: Batch,
+    which: Flags,
+    ends: Bytes,
+    seeds: Words,
+    episodes: Words,
+    story: int,
 ) -> None:
     """The next episodes of those environments whose flag is set, each by its seed and number alone.
 
@@ -146,6 +152,7 @@ def reset(
     """
     for e in range(which.shape[0]):
         if which[e]:
+            ends[e] = ON
             key = mixed(seeds[e] + mixed(episodes[e] + GOLDEN))
             episodes[e] += np.uint64(1)
             world[e] = sites[np.int64(hashed(key, 0, 0)) * sites.shape[0] >> 32]
@@ -153,13 +160,17 @@ def reset(
 
 
 @compiled
-def step(world: Batch, actions: Longs, rewards: Floats, ends: Bytes) -> None:
+def step(world: Batch, actions: Longs, rewards: Floats, ends: Bytes) -> int:
     """Lives a minute in every environment. Writes the sum of the terms, and how it stands: ON,
-    TERMINATED by the intruder at its goal, or TRUNCATED after the episode's minutes.
+    TERMINATED by the intruder at its goal, or TRUNCATED after the episode's minutes. Returns how
+    many do not stand ON.
     """
+    ended = 0
     for e in range(actions.shape[0]):
         s = world[e]
         live(s, actions[e])
         rewards[e] = s.term[0] + s.term[1] + s.term[2] + s.term[3]
         minutes = s.dials[AT.episode_minutes] + s.dials[AT.episode_warm_up]
         ends[e] = TERMINATED if s.over != 0 else (TRUNCATED if s.minute >= minutes else ON)
+        ended += ends[e] != ON
+    return ended

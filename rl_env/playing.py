@@ -59,7 +59,7 @@ def play(simulation: Simulation, player: Player, seed: int | None = None) -> Ite
         simulation.step(actions)
         terminated, truncated = simulation.terminated, simulation.truncated
         yield Minute(alive, actions, simulation.terms.sum(axis=1), terminated, truncated)
-        alive = alive & ~(terminated | truncated)
+        alive = alive & ~simulation.over
 
 
 # ---------------------------------------------------------------- players

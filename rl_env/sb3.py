@@ -63,14 +63,13 @@ class CountersignVecEnv(VecEnv):
 
     def step_wait(self) -> VecEnvStepReturn:
         simulation = self.simulation
-        simulation.step(self._actions)
+        ended = simulation.step(self._actions)
         rewards = simulation.rewards
         self._returns += rewards
         self._lengths += 1
-        terminated, truncated = simulation.terminated, simulation.truncated
-        over = terminated | truncated
+        over, truncated = simulation.over, simulation.truncated
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        if over.any():
+        if ended:
             for i in np.flatnonzero(over):
                 infos[i] = self._last(int(i), bool(truncated[i]))
             self._returns[over] = self._lengths[over] = 0

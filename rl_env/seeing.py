@@ -36,6 +36,7 @@ __all__ = ["HOSTILE_BIT", "close_window", "hear", "sort"]
 
 HOSTILE_BIT = 1 << 40  # of a peer: it is an intruder's or a scanner's address
 BLOCK = int(Kind.BLOCK)
+RISEN, FALLEN = 1, 2  # totals, since neighbours were compared: bits
 _ONE = np.uint64(1)
 _BITS = 64
 
@@ -82,8 +83,13 @@ def _note(s: State, r: int, rule: int, times: int) -> None:
         if r < first_credential(s):
             seen += learned_before(s, r, rule)
         nats = evidence.surprise(float(seen), anywhere, windows)
+    before = s.entities[TOTAL, r]
     evidence.add(s.entities, r, int(s.rule[rule, STAGE]), nats)
-    s.unsorted = 1
+    site = s.strongest.shape[0] - 1
+    evidence.rise(s.strongest, site, before, s.entities[TOTAL, r])
+    if r < s.zone_of.shape[0]:
+        evidence.rise(s.strongest, int(s.zone_of[r]), before, s.entities[TOTAL, r])
+    s.unsorted |= RISEN
 
 
 # ---------------------------------------------------------------- indicators
@@ -131,6 +137,7 @@ def _weakest(s: State) -> int:
 def _forget(s: State, slot: int) -> None:
     r = first_indicator(s) + slot
     s.entities[:, r] = 0.0
+    s.unsorted |= FALLEN
     s.present[r] = np.uint64(0)
     s.alerts[r] = 0
     s.reached[slot] = np.uint64(0)
@@ -191,7 +198,10 @@ def _learn(s: State, r: int, rule: int) -> None:
 @compiled
 def sort(s: State) -> None:
     """Compares each entity with its neighbours, where evidence came since the last time."""
-    if s.unsorted != 0:
-        s.unsorted = 0
-        zones = s.strongest.shape[0] - 1
-        evidence.compare(s.entities, s.zone_of, s.strongest, zones)
+    if s.unsorted == 0:
+        return
+    site = s.strongest.shape[0] - 1
+    if s.unsorted & FALLEN != 0:
+        evidence.rank(s.entities, s.zone_of, s.strongest, site)
+    evidence.neighbours(s.entities, s.zone_of, s.strongest, site)
+    s.unsorted = 0

@@ -14,7 +14,7 @@ from rl_env import engine
 from rl_env.network import Blueprint, blueprints, pack
 from rl_env.parameters import KINDS, flat
 from rl_env.scenario import Scenario
-from rl_env.world import templates
+from rl_env.world import plain, templates
 
 __all__ = ["METRICS", "TERMS", "Simulation", "scenario_of"]
 
@@ -72,9 +72,9 @@ class Simulation:
         self._seeds = np.zeros(batch, dtype=np.uint64)
         self._episodes = np.zeros(batch, dtype=np.uint64)
         self._minutes = scenario.episode.minutes + scenario.episode.warm_up
-        fields = self.state.view(np.ndarray)
-        self._world = fields if _COMPILED else self.state  # numba is quicker with plain arrays
-        self._sites = self._templates.view(np.ndarray) if _COMPILED else self._templates
+        fields = plain(self.state)
+        self._world = fields if _COMPILED else self.state
+        self._sites = plain(self._templates) if _COMPILED else self._templates
         self.rows = int(fields["entities"].shape[2])
         self.entities: NDArray[np.float32] = fields["entities"].transpose(0, 2, 1)
         self.context: NDArray[np.float32] = fields["context"]
@@ -108,23 +108,28 @@ class Simulation:
         """Begins the next episode, in those environments alone whose flag is set. `kind`: one of
         quiet, scanned, attacked; else it is drawn. Raises ValueError for another.
         """
-        if which is None:
-            which = np.ones(self.batch, dtype=np.bool_)
         if kind is not None and kind not in KINDS:
             raise ValueError(f"kind: {kind!r} is none of {', '.join(KINDS)}")
+        if which is None:
+            which = np.ones(self.batch, dtype=np.bool_)
         story = -1 if kind is None else KINDS.index(kind)
+        state = (self._world, self._sites, which, self._ends, self._seeds, self._episodes)
         with _as_words():
-            engine.reset(self._world, self._sites, which, self._seeds, self._episodes, story)
-        self._ends[which] = engine.ON
+            engine.reset(*state, story)
 
-    def step(self, actions: NDArray[np.int64]) -> None:
-        """A minute of every environment."""
+    def step(self, actions: NDArray[np.int64]) -> bool:
+        """A minute of every environment; whether any episode is over."""
         with _as_words():
-            engine.step(self._world, actions, self.rewards, self._ends)
+            return bool(engine.step(self._world, actions, self.rewards, self._ends))
 
     def time(self, i: int) -> NDArray[np.float32]:
         """float32 [1]: share of the minutes of environment i that is over."""
         return np.array([min(1.0, self._minute[i] / self._minutes)], dtype=np.float32)
+
+    @property
+    def over(self) -> Flags:
+        """The episode is, for one reason or the other."""
+        return np.asarray(self._ends != engine.ON)
 
     @property
     def terminated(self) -> Flags:

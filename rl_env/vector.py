@@ -61,12 +61,12 @@ class CountersignVectorEnv(VectorEnv[Batch, NDArray[np.int64], NDArray[np.float6
         self, actions: NDArray[np.int64]
     ) -> tuple[Batch, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         simulation = self.simulation
-        simulation.step(np.asarray(actions, dtype=np.int64))
+        ended = simulation.step(np.asarray(actions, dtype=np.int64))
         rewards = simulation.rewards.copy()
         terminated, truncated = simulation.terminated, simulation.truncated
         infos: dict[str, Any] = {"terms": _named(TERMS, simulation.terms)}
-        over = terminated | truncated
-        if over.any():
+        if ended:
+            over = simulation.over
             final = np.flatnonzero(over)
             infos["final_obs"] = {k: v[final].copy() for k, v in self._views().items()}
             infos["final_info"] = {"metrics": _named(METRICS, simulation.metrics[final])}

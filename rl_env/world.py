@@ -27,7 +27,7 @@ from policies.compiled import compiled
 from rl_env import dice
 from rl_env.site import CREDENTIALS, HOSTS, MEMBERS, Sites
 
-__all__ = ["ACTORS", "RULES", "State", "templates"]
+__all__ = ["ACTORS", "RULES", "State", "plain", "templates"]
 
 Ints = NDArray[np.int32]
 State = Any  # a record of `_record`: numba and numpy both know its fields by name
@@ -157,7 +157,7 @@ _NUMBERS = (
     "history",  # of them before the episode
     "fresh_count",  # entries of `fresh`
     "slots",  # of indicators that were ever used
-    "unsorted",  # neighbours have to be compared anew
+    "unsorted",  # how totals moved since neighbours were compared, see rl_env.seeing
     "stale",  # bits of the cells that have to be asked anew, then ZONES_STALE and ALL_STALE
     "blurred",  # the context has to be written anew
     "moved",  # takeover or containment changed: harm and service have to be reckoned anew
@@ -314,6 +314,16 @@ def templates(sites: Sites, dials: NDArray[np.float64], trace: int = 0) -> Any:
     first = sites.host.shape[1]
     _place(found, Kind.REVOKE, first, sites.size[:, CREDENTIALS], sites.credential[:, :, :2])
     return found
+
+
+_KINDS: dict[np.dtype[Any], np.dtype[Any]] = {}
+
+
+def plain(states: Any) -> Any:
+    """The same memory without attributes, as numba takes it most quickly: of one dtype object for
+    all of a kind, else it would compare their fields at each call.
+    """
+    return states.view(_KINDS.setdefault(states.dtype, states.dtype), np.ndarray)
 
 
 def _place(found: Any, kind: Kind, first: int, count: Ints, what: Ints) -> None:

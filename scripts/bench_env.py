@@ -43,13 +43,16 @@ Round = Callable[[], float]  # steps per second of processor time
 def choose(masks: Any, actions: Any, word: Any) -> None:
     """A permitted action for each environment, all alike."""
     for e in range(masks.shape[0]):
-        actions[e] = 0
-        for _ in range(1_000):
-            word = mixed(word + np.uint64(e + 1))
-            k = np.int64((word >> np.uint64(32)) * np.uint64(masks.shape[1]) >> np.uint64(32))
-            if masks[e, k]:
-                actions[e] = k
-                break
+        permitted = 0
+        for k in range(masks.shape[1]):
+            permitted += masks[e, k]
+        drawn = mixed(word + np.uint64(e + 1)) >> np.uint64(32)
+        which = np.int64(drawn * np.uint64(permitted) >> np.uint64(32))
+        before, action = 0, 0
+        for k in range(masks.shape[1]):  # without branches: they would be guessed wrongly
+            before += masks[e, k]
+            action += before <= which
+        actions[e] = action
 
 
 def batched(hosts: int) -> tuple[Round, int]:
@@ -68,10 +71,8 @@ def batched(hosts: int) -> tuple[Round, int]:
             for _ in range(50):
                 turn += 1
                 choose(masks, actions, np.uint64(turn * _GOLDEN & (1 << 64) - 1))
-                simulation.step(actions)
-                over = simulation.terminated | simulation.truncated
-                if over.any():
-                    simulation.reset(over)
+                if simulation.step(actions):
+                    simulation.reset(simulation.over)
             steps += 50 * simulation.batch
             spent = time.process_time() - start
             if spent > SECONDS:
