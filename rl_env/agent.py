@@ -48,6 +48,12 @@ class EntityNetwork(BaseFeaturesExtractor):
             nn.init.orthogonal_(head.weight, gain=0.01)
             head.bias.data.fill_(_CAUTION if head is self.nothing[1] else 0.0)
 
+    def lean(self, logits: float) -> None:
+        """Towards doing nothing."""
+        head = self.nothing[1]
+        assert isinstance(head, nn.Linear)
+        head.bias.data += logits
+
     def sharpen(self, factor: float) -> None:
         """Multiplies all logits: the same best choice, taken more surely."""
         for head in (self.entity[1], self.nothing[1]):

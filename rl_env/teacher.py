@@ -29,8 +29,10 @@ from rl_env.simulation import Simulation
 
 __all__ = ["Lesson", "Lessons", "teach"]
 
-_REPLAYED = 4  # lessons kept for further passes
-_PART = 512  # decisions per improvement
+_KEPT = 24  # lessons that improvements draw from
+_PASSES = 4  # improvements per lesson, in passes over it
+_PART = 512  # decisions of an improvement
+_MIXED = 4  # lessons that these come from
 _STRAY = 0.01  # chance of a random action per step, so that its outcome is seen, too
 _AT_ONCE = 0.3  # share of episodes in which the teacher does not wait
 _LATEST = 90  # minutes that it waits in the others, at most
@@ -135,34 +137,49 @@ def teach(
     optimizer = torch.optim.Adam(policy.parameters(), lr=1e-3)
     kept: list[Lesson] = []
     for number, new in enumerate(itertools.islice(lessons, count)):
-        kept = [*kept[-_REPLAYED + 1 :], new]
+        kept = [*kept[-_KEPT + 1 :], new]
         for group in optimizer.param_groups:
-            group["lr"] = 1e-3 * (1.0 - 0.9 * number / count)
+            group["lr"] = 1e-3 * (1.0 - 0.98 * number / count)
         loss = 0.0
-        for lesson in kept:
-            order = rng.permutation(len(lesson.returns))
-            for part in np.array_split(order, max(1, len(order) // _PART)):
-                loss = _improve(policy, optimizer, lesson, part, caution)
+        for _ in range(max(1, _PASSES * len(new.returns) // _PART)):
+            loss = _improve(policy, optimizer, _mixture(kept, rng), caution)
         tell(len(new.returns), loss)
+
+
+def _mixture(kept: list[Lesson], rng: np.random.Generator) -> Lesson:
+    """Decisions of several lessons: those of one are of few episodes, and alike."""
+    parts = []
+    for lesson in (kept[i] for i in rng.integers(len(kept), size=_MIXED)):
+        some = rng.integers(len(lesson.returns), size=_PART // _MIXED)
+        seen = {key: value[some] for key, value in lesson.observations.items()}
+        parts.append(Lesson(seen, lesson.right[some], lesson.open[some], lesson.returns[some]))
+    return Lesson(
+        {
+            key: np.concatenate([p.observations[key] for p in parts])
+            for key in parts[0].observations
+        },
+        np.concatenate([p.right for p in parts]),
+        np.concatenate([p.open for p in parts]),
+        np.concatenate([p.returns for p in parts]),
+    )
 
 
 def _improve(
     policy: MaskableActorCriticPolicy,
     optimizer: torch.optim.Optimizer,
     lesson: Lesson,
-    part: NDArray[np.int64],
     caution: float,
 ) -> float:
-    seen = {key: torch.as_tensor(value[part]) for key, value in lesson.observations.items()}
+    seen = {key: torch.as_tensor(value) for key, value in lesson.observations.items()}
     features = policy.features_extractor(seen)
     logits, latent = policy.mlp_extractor(features)
     lead = logits[:, 1:] - logits[:, :1]
-    target = torch.as_tensor(lesson.right[part], dtype=torch.float32)
+    target = torch.as_tensor(lesson.right, dtype=torch.float32)
     wrong = nn.functional.binary_cross_entropy_with_logits(lead, target, reduction="none")
     weight = _weights(seen["entities"], target, caution)
-    weight = weight * torch.as_tensor(lesson.open[part], dtype=torch.float32)
-    value = policy.value_net(latent)[:, 0] - torch.as_tensor(lesson.returns[part])
-    loss = (wrong * weight).sum() / len(part) + 0.05 * value.square().mean()
+    weight = weight * torch.as_tensor(lesson.open, dtype=torch.float32)
+    value = policy.value_net(latent)[:, 0] - torch.as_tensor(lesson.returns)
+    loss = (wrong * weight).sum() / len(lesson.returns) + 0.02 * value.square().mean()
     optimizer.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(policy.parameters(), 1.0)

@@ -33,6 +33,7 @@ __all__ = ["TrainConfig", "train", "write_model"]
 Tell = Callable[[int, float], None]  # decisions since the last time; loss, or mean return
 
 _SEEDS = 1000  # of a run, which no other run has: one for each environment, as many for lessons
+_LEANINGS, _LEANING = 5, 0.4  # how many are tried; logits from one to the next
 _RUNS = HELD_OUT // _SEEDS
 
 
@@ -41,21 +42,22 @@ class TrainConfig:
     """Everything that decides a training run. The defaults made the shipped model."""
 
     scenario: str = "small-16"  # a registered one, or a file
-    lessons: int = 1_500_000  # decisions seen with the teacher first
+    lessons: int = 1_000_000  # decisions seen with the teacher first
     lesson: int = 64  # episodes of one
-    caution: float = 1.5  # how much worse the teacher rates a wrong isolation than a missed one
-    sharpness: float = 5.0  # logits are multiplied by this after the lessons, to explore less
-    steps: int = 1_500_000  # decisions of reinforcement learning
+    caution: float = 3.0  # how much worse the teacher rates a wrong isolation than a missed one
+    sharpness: float = 4.0  # logits are multiplied by this after the lessons, to explore less
+    steps: int = 400_000  # decisions of reinforcement learning
     seed: int = 1
     envs: int = 64
     rollout: int = 128  # decisions per environment and update
     batch: int = 2048
     epochs: int = 4
-    learning_rate: float = 5e-5  # falls linearly to a tenth
+    learning_rate: float = 5e-6  # falls linearly to a tenth
     gamma: float = 0.99
     gae_lambda: float = 0.97
     entropy: float = 0.0
     clip: float = 0.1
+    value: float = 0.02  # weight of the critic's loss, which moves the layers it shares
     hidden: int = 64
     reward_scale: float = 0.1
     check_every: int = 15  # rollouts between checks of which weights to keep
@@ -126,10 +128,11 @@ def train(config: TrainConfig, tell: Tell = lambda steps, value: None) -> Maskab
     torch.set_num_threads(1)
     scenario = Scenario.load(config.scenario)
     learner = _learner(config, scenario)
+    keeper = _KeepBest(config, scenario, tell)
     if config.lessons:
         _take_lessons(learner, config, scenario, tell)
+        _find_caution(learner, keeper)
     network_of(learner).sharpen(config.sharpness)
-    keeper = _KeepBest(config, scenario, tell)
     learner.learn(config.steps, callback=keeper)
     keeper.check(learner.policy, network_of(learner))
     keeper.restore(learner.policy)
@@ -147,6 +150,7 @@ def _learner(config: TrainConfig, scenario: Scenario) -> MaskablePPO:
         gamma=config.gamma,
         gae_lambda=config.gae_lambda,
         ent_coef=config.entropy,
+        vf_coef=config.value,
         clip_range=config.clip,
         policy_kwargs={"hidden": config.hidden},
         seed=config.seed * _SEEDS,  # of the environments, too
@@ -161,6 +165,15 @@ def _take_lessons(
     lessons = Lessons(scenario, config.lesson, first, config.gamma, config.reward_scale)
     count = max(1, config.lessons // (config.lesson * scenario.episode.minutes))
     teach(learner, lessons, count, config.caution, config.seed, tell)
+
+
+def _find_caution(learner: MaskablePPO, keeper: _KeepBest) -> None:
+    """Lessons say what is more likely than not; how sure one should be, validation tells."""
+    network = network_of(learner)
+    for _ in range(_LEANINGS):
+        keeper.check(learner.policy, network)
+        network.lean(_LEANING)
+    keeper.restore(learner.policy)
 
 
 def write_model(
