@@ -190,10 +190,10 @@ def test_the_taught_tell_right_from_wrong(lesson: Lesson) -> None:
     learner = MaskablePPO(EntityPolicy, env, policy_kwargs={"hidden": 16}, seed=0)
     decisions: list[int] = []
     teach(
-        learner, Lessons(SHORT, 32, 5000, 0.99, 0.1), 60, caution=1.5, seed=0,
+        learner, Lessons(SHORT, 32, 5000, 0.99, 0.1), 20, caution=1.5, seed=0,
         tell=lambda more, loss: decisions.append(more),
     )  # fmt: skip
-    assert len(decisions) == 60
+    assert len(decisions) == 20
     seen = {key: torch.as_tensor(value) for key, value in lesson.observations.items()}
     with torch.no_grad():
         logits = learner.policy.features_extractor(seen).numpy()
