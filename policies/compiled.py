@@ -44,7 +44,7 @@ except ImportError:
         return function
 
 else:
-    from numba.core import types
+    from numba import types
 
     if not numba.config.CACHE_DIR:
         numba.config.CACHE_DIR = str(_cache())
