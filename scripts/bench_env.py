@@ -31,7 +31,7 @@ from rl_env.env import CountersignEnv  # noqa: E402
 from rl_env.scenario import Scenario  # noqa: E402
 from rl_env.simulation import Simulation  # noqa: E402
 
-BATCHES = {16: 64, 100: 16, 1000: 4}  # environments by hosts
+BATCHES = {16: 64, 100: 8, 1000: 4}  # environments by hosts
 ROUNDS = 5
 SECONDS = 3.0  # of a round
 _GOLDEN = 0x9E3779B97F4A7C15
