@@ -105,7 +105,7 @@ class Conductor:
         *,
         speed: float,
         scripted: bool = True,
-        policy: str = "default",
+        policy: str = "playbook",
         on_event: Callable[[Event, Ledger], None] = lambda event, ledger: None,
         on_step: Callable[[float, int, Ledger], None] = lambda now, alerts, ledger: None,
         on_notice: Callable[[float, str], None] = lambda now, text: None,

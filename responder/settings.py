@@ -37,7 +37,7 @@ class Settings:
     manifest: Path
     inventory: Path
     feeds: tuple[FeedSettings, ...]
-    policy: str = "default"  # name or folder of a model, "playbook" or "nothing"
+    policy: str = "playbook"  # or "nothing", or name or folder of a model
     confirmations: int = 0  # blocks on top of the one that is obeyed
     tick: float = 1.0  # seconds between ticks
     clock: str = "system"  # "system", or "chain" where a devnet replays a recording

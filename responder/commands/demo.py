@@ -41,7 +41,7 @@ _LINES_TO_DETECT = 50
 
 def _feed_options(command: Any) -> Any:
     for option in (
-        click.option("--policy", default="default", show_default=True, help="Model or baseline."),
+        click.option("--policy", default="playbook", show_default=True, help="Model or baseline."),
         click.option("--seed", default=37, show_default=True, help="Of the simulated network."),
         click.option("--speed", type=click.FloatRange(min=1), help="Seconds of alerts per second."),
         click.option(

@@ -1,4 +1,4 @@
-"""Recorded real alerts through the whole system, with the model that ships."""
+"""Recorded real alerts through the whole system, with the policy that is the default."""
 
 from __future__ import annotations
 

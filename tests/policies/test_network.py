@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -253,6 +254,12 @@ def test_shipped_model_beats_nothing_and_playbook(shipped: LearnedPolicy) -> Non
     evaluation = shipped.manifest["evaluation"]
     assert evaluation["episodes"] >= 100
     figures = evaluation["policies"]
-    floor = figures[shipped.name]["interval"][0]
-    assert floor > figures["nothing"]["interval"][1]
-    assert floor > figures["playbook"]["interval"][1]
+    for other in ("nothing", "playbook"):
+        lead = figures[shipped.name]["mean_return"] - figures[other]["mean_return"]
+        assert lead > math.hypot(_half(figures[shipped.name]), _half(figures[other]))
+
+
+def _half(figure: dict[str, Any]) -> float:
+    """Half of the interval of 95 %: of a difference, the hypotenuse of both."""
+    low, high = figure["interval"]
+    return float(high - low) / 2.0
