@@ -16,6 +16,7 @@ from policies.columns import (
     ORDERED,
     ORDERED_LEFT,
     PENDING,
+    QUARTERS,
     REFUSED,
 )
 from policies.columns import (
@@ -64,10 +65,9 @@ from rl_env.world import (
     first_indicator,
 )
 
-__all__ = ["QUARTERS", "approvals_of", "delay_of", "left", "show", "survey", "takes"]
+__all__ = ["approvals_of", "delay_of", "left", "show", "survey", "takes"]
 
 EDGE_STALE = 2 * ZONES_STALE - 1  # all cells, zones and pools
-QUARTERS = 4  # in which the time that an order has left is shown
 
 
 @compiled

@@ -23,9 +23,10 @@ import numpy as np
 from policies import documents
 from policies.documents import EntryError, mapping, one_of, shown
 from rl_env.alarms import Sensors
+from rl_env.costs import Reward, Users
 from rl_env.fields import Group, Row
 from rl_env.parameters import Parameters
-from rl_env.people import Guardrails, Operators, Reward, Users
+from rl_env.people import Guardrails, Operators
 from rl_env.threats import Attackers, Episode, Network
 
 __all__ = ["Scenario", "ScenarioError", "registered"]

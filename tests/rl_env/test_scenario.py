@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import yaml
 
+from rl_env.costs import Reward
 from rl_env.parameters import PLACES, PROFILES, Parameters, flat
-from rl_env.people import Operators, Reward
+from rl_env.people import Operators
 from rl_env.scenario import Scenario, ScenarioError, registered
 from rl_env.threats import Attackers, Network
 
