@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from rl_env.fields import Group, Levels, Span, levels, number, span
+from rl_env.people import ORDINARY
 from rl_env.threats import SHARE
 
 __all__ = ["Reward", "Users"]
 
 GAS: Final = "gas-snapshot.json: what the contracts were measured to take"
-ORDINARY: Final = "ordinary office hours"
 PER_MINUTE: Final[Any] = {"unit": "per minute", "least": 0.0, "most": 1000.0}
 ONCE: Final[Any] = {"unit": "once", "least": 0.0, "most": 1000.0}
 
