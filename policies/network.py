@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,17 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from policies.actions import Kind
-from policies.columns import CONTEXT_COLUMNS, ENTITY_COLUMNS, KIND, OBSERVATION_VERSION, VERBS
+from policies.columns import (
+    CONTEXT_COLUMNS,
+    ENTITY_COLUMNS,
+    KIND,
+    NATS,
+    OBSERVATION_VERSION,
+    ORDERED,
+    PENDING,
+    TOTAL,
+    VERBS,
+)
 from policies.observation import Observation
 from policies.policy import NOTHING, Mask, choose, meaning
 
@@ -35,11 +46,15 @@ __all__ = [
     "tensor_shapes",
 ]
 
-FORMAT = "countersign-entity-policy-2"
+FORMAT = "countersign-entity-policy-3"
 DEFAULT_MODEL = Path(__file__).parent / "models" / "default"
 _MAX_MANIFEST = 1 << 20  # bytes
 _MAX_WEIGHTS = 1 << 26
 _MAX_HIDDEN = 1024
+
+HEADS = 4  # of the attention
+SPEAKING = 5.0 / NATS  # evidence from which an entity is looked at
+SILENT = np.float32(-10.0)  # score of all others
 
 Array = NDArray[np.float32]
 
@@ -72,10 +87,9 @@ def tensor_shapes(hidden: int) -> dict[str, tuple[int, ...]]:
     layers = {
         "encoder.0": (hidden, row + context),
         "encoder.1": (hidden, hidden),
-        "entity.0": (hidden, 3 * hidden),
-        "entity.1": (VERBS, hidden),
-        "nothing.0": (hidden, 2 * hidden + context),
-        "nothing.1": (1, hidden),
+        "attention": (HEADS, hidden),
+        "entity.0": (hidden, (2 + HEADS) * hidden + context),
+        "entity.1": (VERBS * len(Outcome), hidden),
     }
     shapes: dict[str, tuple[int, ...]] = {}
     for name, shape in layers.items():
@@ -84,9 +98,36 @@ def tensor_shapes(hidden: int) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
+class Outcome(IntEnum):
+    """What the network says of an entity and a verb."""
+
+    LOGIT = 0  # of the chance that it is right
+    RIGHT = 1  # gain over waiting a minute, in units of reward, if it is
+    WRONG = 2  # and if it is not
+
+
+def expected(outcomes: Array) -> Array:
+    """[n, VERBS * len(Outcome)] -> [n, VERBS]: gains, by the chance that it is right."""
+    each = outcomes.reshape(len(outcomes), VERBS, len(Outcome))
+    chance = 1.0 / (1.0 + np.exp(-each[:, :, Outcome.LOGIT]))
+    right, wrong = each[:, :, Outcome.RIGHT], each[:, :, Outcome.WRONG]
+    result: Array = chance * right + (1.0 - chance) * wrong
+    return result
+
+
+def speaking(entities: Array) -> NDArray[np.bool_]:
+    """[..., rows, F] -> [..., rows]: which entities are looked at: those with some evidence, and
+    those for which something is under way. All others score SILENT, whatever the weights.
+    """
+    there = sum(entities[..., KIND + kind] for kind in Kind) > 0  # quicker than any()
+    under_way = (entities[..., ORDERED] > 0) | (entities[..., PENDING] > 0)
+    result: NDArray[np.bool_] = there & (under_way | (entities[..., TOTAL] >= SPEAKING))
+    return result
+
+
 class LearnedPolicy:
-    """One shared network per entity, pooled over all of them: permuting the entities permutes the
-    scores.
+    """One shared network per entity, which looks at all others by attention: permuting the entities
+    permutes the scores.
     """
 
     def __init__(self, manifest: dict[str, Any], weights: dict[str, Array], digest: bytes) -> None:
@@ -112,17 +153,24 @@ class LearnedPolicy:
         return LearnedPolicy(manifest, weights, model_hash(manifest, data))
 
     def scores(self, observation: Observation) -> Array:
-        """float32 [1 + VERBS * n]: logits of "do nothing" and, by verb, of each entity."""
-        result: Array = self._forward(observation.entities[None], observation.context[None])[0]
-        return result
+        """float32 [1 + VERBS * n]: what is gained, in units of reward, by each choice now over
+        waiting a minute; zero for "do nothing".
+        """
+        return self.scores_of_many(observation.entities[None], observation.context[None])[0]
 
     def scores_of_many(self, entities: Array, context: Array) -> Array:
         """The same for padded observations: entities [batch, rows, F], where rows of nothing are
-        zero, and context [batch, G] -> [batch, 1 + VERBS * rows]. What rows of nothing get means
-        nothing.
+        zero, and context [batch, G] -> [batch, 1 + VERBS * rows].
         """
-        shown = entities[:, :, KIND : KIND + len(Kind)].sum(axis=2, keepdims=True)
-        return self._forward(entities, context, shown)
+        batch, rows, _ = entities.shape
+        result = np.full((batch, 1 + VERBS * rows), SILENT, dtype=np.float32)
+        result[:, NOTHING] = 0.0
+        sample, row = speaking(entities).nonzero()
+        if len(sample):
+            gains = expected(self._forward(entities[sample, row], sample, context))
+            for verb in range(VERBS):
+                result[sample, 1 + verb * rows + row] = gains[:, verb]
+        return result
 
     def explain(
         self, observation: Observation, index: int, mask: Mask, top: int = 5
@@ -140,7 +188,7 @@ class LearnedPolicy:
         entities = np.repeat(observation.entities[None], len(columns) + 1, axis=0)
         entities[np.arange(len(columns)), entity, columns] = 0.0
         context = np.repeat(observation.context[None], len(columns) + 1, axis=0)
-        scores = self._forward(entities, context)
+        scores = self.scores_of_many(entities, context)
         leads = scores[:, index] - scores[:, NOTHING]
         moved = leads[-1] - leads[:-1]
         order = np.argsort(-np.abs(moved), kind="stable")[:top]
@@ -156,33 +204,40 @@ class LearnedPolicy:
             ),
         )
 
-    def _forward(self, entities: Array, context: Array, shown: Array | None = None) -> Array:
-        """entities [batch, n, F], context [batch, G] -> scores [batch, 1 + VERBS * n]. `shown`
-        [batch, n, 1] is 1 for rows that count, which all do without it.
+    def _forward(self, entities: Array, sample: NDArray[np.int64], context: Array) -> Array:
+        """Entities [n, F] of samples [n], in order, and the context [batch, G] of every sample ->
+        [n, VERBS * len(Outcome)].
         """
-        batch, n, _ = entities.shape
-        wide = np.broadcast_to(context[:, None], (batch, n, context.shape[1]))
-        hidden = _relu(self._linear("encoder.0", np.concatenate([entities, wide], axis=2)))
-        hidden = _relu(self._linear("encoder.1", hidden))
-        size = hidden.shape[2]
-        if n:
-            count: Array | int = n
-            if shown is not None:  # all of `hidden` is >= 0, so zeros never are the highest alone
-                hidden, count = hidden * shown, np.maximum(shown.sum(axis=1), np.float32(1.0))
-            pooled = np.concatenate([hidden.sum(axis=1) / count, hidden.max(axis=1)], axis=1)
-        else:
-            pooled = np.zeros((batch, 2 * size), dtype=np.float32)
-        both = np.concatenate(
-            [hidden, np.broadcast_to(pooled[:, None], (batch, n, 2 * size))], axis=2
+        _, begins, which, counts = np.unique(
+            sample, return_index=True, return_inverse=True, return_counts=True
         )
-        each = self._linear("entity.1", _relu(self._linear("entity.0", both)))
-        by_verb = each.transpose(0, 2, 1).reshape(batch, VERBS * n)
-        rest = np.concatenate([pooled, context], axis=1)
-        nothing = self._linear("nothing.1", _relu(self._linear("nothing.0", rest)))
-        return np.concatenate([nothing, by_verb], axis=1).astype(np.float32)
+        place = np.arange(len(sample)) - begins[which]  # within its sample
+        context = context[sample[begins]]
+        hidden = _relu(self._joined("encoder.0", entities, context, which))
+        hidden = _relu(self._linear("encoder.1", hidden))
+        keys = self._linear("attention", hidden)
+        size = len(begins), counts.max()
+        together = np.zeros((*size, hidden.shape[1]), dtype=np.float32)
+        together[which, place] = hidden
+        weights = np.full((*size, HEADS), -np.inf, dtype=np.float32)
+        weights[which, place] = keys
+        weights = np.exp(weights - weights.max(axis=1, keepdims=True))
+        weights /= weights.sum(axis=1, keepdims=True)
+        looked = weights.transpose(0, 2, 1) @ together
+        whole = np.concatenate(
+            [together.max(axis=1), looked.reshape(len(begins), -1), context], axis=1
+        )
+        return self._linear("entity.1", _relu(self._joined("entity.0", hidden, whole, which)))
 
     def _linear(self, name: str, x: Array) -> Array:
         result: Array = x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
+        return result
+
+    def _joined(self, name: str, rows: Array, whole: Array, which: NDArray[np.int64]) -> Array:
+        """The layer on each row with its sample's `whole` appended, computed once per sample."""
+        weight, size = self._weights[f"{name}.weight"], rows.shape[1]
+        once = whole @ weight[:, size:].T + self._weights[f"{name}.bias"]
+        result: Array = rows @ weight[:, :size].T + once[which]
         return result
 
 

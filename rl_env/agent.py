@@ -18,74 +18,100 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from torch import Tensor, nn
 
 from policies.actions import Kind
-from policies.columns import CONTEXT_COLUMNS, ENTITY_COLUMNS, KIND, OBSERVATION_VERSION, VERBS
-from policies.network import FORMAT, tensor_shapes
+from policies.columns import (
+    CONTEXT_COLUMNS,
+    ENTITY_COLUMNS,
+    KIND,
+    OBSERVATION_VERSION,
+    ORDERED,
+    PENDING,
+    TOTAL,
+    VERBS,
+)
+from policies.network import FORMAT, HEADS, SILENT, SPEAKING, Outcome, tensor_shapes
 
 __all__ = ["EntityNetwork", "EntityPolicy", "export"]
 
-_CAUTION = 5.0  # logit by which an untrained agent prefers to do nothing
+_CAUTION = 0.5  # by which an untrained agent prefers to do nothing
 
 
 class EntityNetwork(BaseFeaturesExtractor):
-    """Observation -> [logits of "do nothing" and, by verb, each row; pooled entities; context]."""
+    """Observation -> [scores of "do nothing" and, by verb, each row; what all rows are together].
+
+    `policies.network` describes it, and computes the same.
+    """
 
     def __init__(self, observation_space: spaces.Dict, hidden: int = 64) -> None:
         rows, columns = observation_space["entities"].shape or ()
         (context,) = observation_space["context"].shape or ()
-        self.choices, self.summary = 1 + VERBS * rows, 2 * hidden + context
+        self.choices, self.summary = 1 + VERBS * rows, (1 + HEADS) * hidden + context
         super().__init__(observation_space, self.choices + self.summary)
         self.hidden = hidden
         self.encoder = nn.ModuleList(
             [nn.Linear(columns + context, hidden), nn.Linear(hidden, hidden)]
         )
-        self.entity = nn.ModuleList([nn.Linear(3 * hidden, hidden), nn.Linear(hidden, VERBS)])
-        self.nothing = nn.ModuleList([nn.Linear(self.summary, hidden), nn.Linear(hidden, 1)])
+        self.attention = nn.Linear(hidden, HEADS)
+        self.entity = nn.ModuleList(
+            [
+                nn.Linear(hidden + self.summary, hidden),
+                nn.Linear(hidden, VERBS * len(Outcome)),
+            ]
+        )
+
+    @property
+    def head(self) -> nn.Linear:
+        """The last layer."""
+        head = self.entity[1]
+        assert isinstance(head, nn.Linear)
+        return head
 
     def hesitate(self) -> None:
         """An untrained agent's start: all entities alike, and nothing preferred to any of them."""
-        for head in (self.entity[1], self.nothing[1]):
-            assert isinstance(head, nn.Linear)
-            nn.init.orthogonal_(head.weight, gain=0.01)
-            head.bias.data.fill_(_CAUTION if head is self.nothing[1] else 0.0)
-
-    def lean(self, logits: float) -> None:
-        """Towards doing nothing."""
-        head = self.nothing[1]
-        assert isinstance(head, nn.Linear)
-        head.bias.data += logits
-
-    def sharpen(self, factor: float) -> None:
-        """Multiplies all logits: the same best choice, taken more surely."""
-        for head in (self.entity[1], self.nothing[1]):
-            assert isinstance(head, nn.Linear)
-            head.weight.data *= factor
-            head.bias.data *= factor
+        nn.init.orthogonal_(self.head.weight, gain=0.01)
+        self.head.bias.data = torch.tensor([-_CAUTION, 1.0, -1.0] * VERBS)  # by Outcome
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
-        """entities [batch, rows, F], context [batch, G] -> [batch, features].
-
-        Rows of nothing are zero. They are left out, since they would cost as much as others; their
-        logits are zero.
-        """
+        """entities [batch, rows, F], context [batch, G] -> [batch, features]."""
         entities, context = observations["entities"], observations["context"]
-        present = entities[:, :, KIND : KIND + len(Kind)].sum(dim=2) > 0
-        sample, row = present.nonzero(as_tuple=True)
-        counts = present.sum(dim=1)
-        hidden = torch.relu(_joined(self.encoder[0], entities[sample, row], context, sample))
+        sample, row = _speaking(entities).nonzero(as_tuple=True)
+        outcomes, summary = self.outcomes(entities[sample, row], sample, context)
+        chance = torch.sigmoid(outcomes[:, :, Outcome.LOGIT])
+        right, wrong = outcomes[:, :, Outcome.RIGHT], outcomes[:, :, Outcome.WRONG]
+        each = chance * right + (1.0 - chance) * wrong
+        scores = each.new_full((*entities.shape[:2], VERBS), float(SILENT))
+        scores = scores.index_put((sample, row), each).transpose(1, 2).flatten(1)
+        return torch.cat([scores.new_zeros(len(scores), 1), scores, summary], dim=1)
+
+    def outcomes(self, rows: Tensor, sample: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
+        """Entities [n, F] of samples [n], in order, and the context of each sample [batch, G] ->
+        [n, VERBS, len(Outcome)], summaries [batch, S].
+        """
+        counts = torch.bincount(sample, minlength=len(context))
+        hidden = torch.relu(_joined(self.encoder[0], rows, context, sample))
         hidden = torch.relu(self.encoder[1](hidden))
-        total = torch.segment_reduce(hidden, "sum", lengths=counts)
         # All are >= 0, so zero is the highest of none.
         highest = torch.segment_reduce(hidden, "max", lengths=counts, initial=0.0)
-        pooled = torch.cat([total / counts.clamp(min=1).unsqueeze(1), highest], dim=1)
-        each = self.entity[1](torch.relu(_joined(self.entity[0], hidden, pooled, sample)))
-        logits = each.new_zeros(*present.shape, VERBS).index_put((sample, row), each)
-        summary = torch.cat([pooled, context], dim=1)
-        nothing = self.nothing[1](torch.relu(self.nothing[0](summary)))
-        return torch.cat([nothing, logits.transpose(1, 2).flatten(1), summary], dim=1)
+        raw = self.attention(hidden)
+        top = torch.segment_reduce(raw.detach(), "max", lengths=counts, initial=-1e9)
+        weights = torch.exp(raw - top[sample])
+        total = torch.zeros_like(top).index_add(0, sample, weights)
+        weights = weights / total[sample]
+        parts = (weights.unsqueeze(2) * hidden.unsqueeze(1)).flatten(1)
+        looked = parts.new_zeros(len(context), parts.shape[1]).index_add(0, sample, parts)
+        summary = torch.cat([highest, looked, context], dim=1)
+        each = self.head(torch.relu(_joined(self.entity[0], hidden, summary, sample)))
+        return each.unflatten(1, (VERBS, len(Outcome))), summary
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights under the names that `policies.network` expects."""
         return {k: v.detach().contiguous().float().cpu() for k, v in self.state_dict().items()}
+
+
+def _speaking(entities: Tensor) -> Tensor:
+    """As `policies.network.speaking`."""
+    there = entities[:, :, KIND : KIND + len(Kind)].sum(dim=2) > 0
+    under_way = (entities[:, :, ORDERED] > 0) | (entities[:, :, PENDING] > 0)
+    return there & (under_way | (entities[:, :, TOTAL] >= SPEAKING))
 
 
 def _joined(layer: nn.Module, rows: Tensor, whole: Tensor, sample: Tensor) -> Tensor:
@@ -160,7 +186,7 @@ def export(
         "observation_version": OBSERVATION_VERSION,
         "entity_columns": list(ENTITY_COLUMNS),
         "context_columns": list(CONTEXT_COLUMNS),
-        "architecture": {"kind": "entity MLP, mean and max pooled", "hidden": network.hidden},
+        "architecture": {"kind": "entities that attend to each other", "hidden": network.hidden},
         "weights_sha256": hashlib.sha256(data).hexdigest(),
         **facts,
     }

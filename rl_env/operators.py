@@ -19,15 +19,15 @@ from rl_env.world import (
     QUESTION,
     State,
     between,
-    happens,
+    of_site,
     spread,
-    throw,
 )
 
 __all__ = ["ask", "draw_operators", "hour", "remember"]
 
 # Of the normal distribution, evenly.
 _QUANTILES = np.array([NormalDist().inv_cdf((k + 0.5) / 1024) for k in range(1024)])
+_QUESTIONS = 1_000_000  # of numbers that belong to an episode, those of its questions
 _REMEMBERED = 8.0  # answers that "recent" means
 
 
@@ -69,10 +69,13 @@ def ask(s: State, r: int, question: int, right: bool, approvals: int) -> None:
     slower *= 1.0 + s.busy
     if _is_night(s):
         slower *= s.night
-    minutes = s.answer_median * slower * math.exp(s.answer_spread * _QUANTILES[throw(s, 1024)])
+    # By dice of the question's own: what is asked moves nothing else.
+    one, other = _QUESTIONS + r, 4 * int(s.answers)
+    quantile = _QUANTILES[int(1024 * of_site(s, one, other))]
+    minutes = s.answer_median * slower * math.exp(s.answer_spread * quantile)
     longest = int(s.dials[AT.operators_max_pending])
-    agrees = happens(s, _chance(s, r, right))
-    if minutes >= longest or happens(s, s.lapses):
+    agrees = of_site(s, one, other + 1) < _chance(s, r, right)
+    if minutes >= longest or of_site(s, one, other + 2) < s.lapses:
         minutes, agrees = float(longest), False
     row = s.row[r]
     row[QUESTION] = question
