@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -34,7 +35,7 @@ from policies.columns import (
     VERBS,
 )
 from policies.observation import Observation
-from policies.policy import NOTHING, Mask, choose, meaning
+from policies.policy import NOTHING, Mask, Verb, choose, meaning
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -65,13 +66,18 @@ class ModelError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Why one choice got its score. `columns`: name, value and how much the lead changes without
-    it.
+    """Why one choice got its score. Gains are over waiting a while for news, in units of the
+    simulator's reward, of which a quarter is a minute of one person's work.
+
+    `columns`: name, value and how much the gain changes without it.
     """
 
-    lead: float  # score above "do nothing"
+    gain: float  # its score
+    chance: float  # that it is right
+    gain_if_right: float
+    gain_if_wrong: float
     runner_up: int  # index of the best other choice that is permitted
-    runner_up_lead: float
+    runner_up_gain: float
     columns: tuple[tuple[str, float, float], ...]  # strongest first
 
 
@@ -95,6 +101,7 @@ def tensor_shapes(hidden: int) -> dict[str, tuple[int, ...]]:
     for name, shape in layers.items():
         shapes[f"{name}.weight"] = shape
         shapes[f"{name}.bias"] = shape[:1]
+    shapes["caution"] = (len(Kind),)  # how much worse than it says a wrong order is rated
     return shapes
 
 
@@ -106,12 +113,14 @@ class Outcome(IntEnum):
     WRONG = 2  # and if it is not
 
 
-def expected(outcomes: Array) -> Array:
-    """[n, VERBS * len(Outcome)] -> [n, VERBS]: gains, by the chance that it is right."""
-    each = outcomes.reshape(len(outcomes), VERBS, len(Outcome))
-    chance = 1.0 / (1.0 + np.exp(-each[:, :, Outcome.LOGIT]))
-    right, wrong = each[:, :, Outcome.RIGHT], each[:, :, Outcome.WRONG]
-    result: Array = chance * right + (1.0 - chance) * wrong
+def expected(outcomes: Array, caution: Array) -> Array:
+    """[n, VERBS, len(Outcome)], and each entity's caution [n] -> [n, VERBS]: gains, by the chance
+    that it is right.
+    """
+    chance = 1.0 / (1.0 + np.exp(-outcomes[:, :, Outcome.LOGIT]))
+    wrong = outcomes[:, :, Outcome.WRONG].copy()
+    wrong[:, Verb.ORDER] *= caution
+    result: Array = chance * outcomes[:, :, Outcome.RIGHT] + (1.0 - chance) * wrong
     return result
 
 
@@ -167,7 +176,10 @@ class LearnedPolicy:
         result[:, NOTHING] = 0.0
         sample, row = speaking(entities).nonzero()
         if len(sample):
-            gains = expected(self._forward(entities[sample, row], sample, context))
+            looked_at = entities[sample, row]
+            outcomes = self._outcomes(looked_at, sample, context)
+            kinds = looked_at[:, KIND : KIND + len(Kind)]
+            gains = expected(outcomes, kinds @ self._weights["caution"])
             for verb in range(VERBS):
                 result[sample, 1 + verb * rows + row] = gains[:, verb]
         return result
@@ -182,31 +194,45 @@ class LearnedPolicy:
         n = len(observation.entities)
         if not 1 <= index <= VERBS * n:
             raise IndexError(f"index {index} names no entity; there are {n}")
-        _, entity = meaning(index, n)
+        verb, entity = meaning(index, n)
         row = observation.entities[entity]
         columns = np.flatnonzero(row)
         entities = np.repeat(observation.entities[None], len(columns) + 1, axis=0)
         entities[np.arange(len(columns)), entity, columns] = 0.0
         context = np.repeat(observation.context[None], len(columns) + 1, axis=0)
         scores = self.scores_of_many(entities, context)
-        leads = scores[:, index] - scores[:, NOTHING]
-        moved = leads[-1] - leads[:-1]
+        moved = scores[-1, index] - scores[:-1, index]
         order = np.argsort(-np.abs(moved), kind="stable")[:top]
         others = mask.copy()
         others[index] = False
         runner_up = choose(scores[-1], others)
+        chance, right, wrong = self._outcome(observation, verb, entity)
         return Explanation(
-            lead=float(leads[-1]),
+            gain=float(scores[-1, index]),
+            chance=chance,
+            gain_if_right=right,
+            gain_if_wrong=wrong,
             runner_up=runner_up,
-            runner_up_lead=float(scores[-1, runner_up] - scores[-1, NOTHING]),
+            runner_up_gain=float(scores[-1, runner_up]),
             columns=tuple(
                 (ENTITY_COLUMNS[columns[i]], float(row[columns[i]]), float(moved[i])) for i in order
             ),
         )
 
-    def _forward(self, entities: Array, sample: NDArray[np.int64], context: Array) -> Array:
+    def _outcome(self, seen: Observation, verb: Verb, entity: int) -> tuple[float, float, float]:
+        """Chance that it is right, gain if it is, and if it is not; zeros for who is silent."""
+        rows = np.flatnonzero(speaking(seen.entities))
+        place = np.flatnonzero(rows == entity)
+        if not len(place):
+            return 0.0, 0.0, 0.0
+        sample = np.zeros(len(rows), dtype=np.int64)
+        found = self._outcomes(seen.entities[rows], sample, seen.context[None])
+        logit, right, wrong = found[place[0], verb].tolist()
+        return 1.0 / (1.0 + math.exp(-logit)), right, wrong
+
+    def _outcomes(self, entities: Array, sample: NDArray[np.int64], context: Array) -> Array:
         """Entities [n, F] of samples [n], in order, and the context [batch, G] of every sample ->
-        [n, VERBS * len(Outcome)].
+        [n, VERBS, len(Outcome)].
         """
         _, begins, which, counts = np.unique(
             sample, return_index=True, return_inverse=True, return_counts=True
@@ -227,7 +253,8 @@ class LearnedPolicy:
         whole = np.concatenate(
             [together.max(axis=1), looked.reshape(len(begins), -1), context], axis=1
         )
-        return self._linear("entity.1", _relu(self._joined("entity.0", hidden, whole, which)))
+        found = self._linear("entity.1", _relu(self._joined("entity.0", hidden, whole, which)))
+        return found.reshape(len(found), VERBS, len(Outcome))
 
     def _linear(self, name: str, x: Array) -> Array:
         result: Array = x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]

@@ -32,7 +32,7 @@ from policies.network import FORMAT, HEADS, SILENT, SPEAKING, Outcome, tensor_sh
 
 __all__ = ["EntityNetwork", "EntityPolicy", "export"]
 
-_CAUTION = 0.5  # by which an untrained agent prefers to do nothing
+_SHARPNESS = 4.0  # logits of the actor per unit of reward: what gains more is chosen nearly always
 
 
 class EntityNetwork(BaseFeaturesExtractor):
@@ -40,6 +40,8 @@ class EntityNetwork(BaseFeaturesExtractor):
 
     `policies.network` describes it, and computes the same.
     """
+
+    caution: Tensor
 
     def __init__(self, observation_space: spaces.Dict, hidden: int = 64) -> None:
         rows, columns = observation_space["entities"].shape or ()
@@ -57,6 +59,7 @@ class EntityNetwork(BaseFeaturesExtractor):
                 nn.Linear(hidden, VERBS * len(Outcome)),
             ]
         )
+        self.register_buffer("caution", torch.ones(len(Kind)))
 
     @property
     def head(self) -> nn.Linear:
@@ -68,7 +71,7 @@ class EntityNetwork(BaseFeaturesExtractor):
     def hesitate(self) -> None:
         """An untrained agent's start: all entities alike, and nothing preferred to any of them."""
         nn.init.orthogonal_(self.head.weight, gain=0.01)
-        self.head.bias.data = torch.tensor([-_CAUTION, 1.0, -1.0] * VERBS)  # by Outcome
+        self.head.bias.data = torch.tensor([0.0, 1.0, -1.0] * VERBS)  # by Outcome
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """entities [batch, rows, F], context [batch, G] -> [batch, features]."""
@@ -77,7 +80,9 @@ class EntityNetwork(BaseFeaturesExtractor):
         outcomes, summary = self.outcomes(entities[sample, row], sample, context)
         chance = torch.sigmoid(outcomes[:, :, Outcome.LOGIT])
         right, wrong = outcomes[:, :, Outcome.RIGHT], outcomes[:, :, Outcome.WRONG]
-        each = chance * right + (1.0 - chance) * wrong
+        kinds = entities[sample, row, KIND : KIND + len(Kind)]
+        caution = torch.stack([kinds @ self.caution, torch.ones(len(kinds))], dim=1)  # by Verb
+        each = chance * right + (1.0 - chance) * wrong * caution
         scores = each.new_full((*entities.shape[:2], VERBS), float(SILENT))
         scores = scores.index_put((sample, row), each).transpose(1, 2).flatten(1)
         return torch.cat([scores.new_zeros(len(scores), 1), scores, summary], dim=1)
@@ -137,7 +142,7 @@ class _Heads(nn.Module):
         return self.forward_actor(features), self.forward_critic(features)
 
     def forward_actor(self, features: Tensor) -> Tensor:
-        return features[:, : self._choices]
+        return _SHARPNESS * features[:, : self._choices]
 
     def forward_critic(self, features: Tensor) -> Tensor:
         return self.critic(features[:, self._choices :])
@@ -162,7 +167,6 @@ class EntityPolicy(MaskableActorCriticPolicy):
     def _build(self, lr_schedule: Any) -> None:
         super()._build(lr_schedule)
         self.action_net = nn.Identity()
-        self.features_extractor.hesitate()
         learning = {"lr": lr_schedule(1), **self.optimizer_kwargs}
         self.optimizer = self.optimizer_class(self.parameters(), **learning)
 

@@ -1,238 +1,214 @@
-"""Training: MaskablePPO on `Countersign-v0`, one configuration object, one model folder out."""
+"""Training: lessons from a teacher, policy iteration by rollouts, and, where steps are asked for,
+MaskablePPO; one configuration object, one network out.
+"""
 
 from __future__ import annotations
 
-import copy
-import math
-from collections.abc import Callable
+import itertools
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import sb3_contrib
-import stable_baselines3
+import numpy as np
 import torch
-from sb3_contrib import MaskablePPO
-from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.vec_env import VecEnvWrapper
-from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
-from torch import nn
+from numpy.typing import NDArray
 
+from policies.actions import Kind
 from policies.network import LearnedPolicy
-from rl_env.agent import EntityNetwork, EntityPolicy, export
-from rl_env.env import ENVIRONMENT
-from rl_env.evaluate import HELD_OUT, VALIDATION, Summary, compare, evaluate, players, table
+from rl_env.agent import EntityNetwork
+from rl_env.checkpoints import Checkpoints
+from rl_env.env import space_of
+from rl_env.evaluate import HELD_OUT, VALIDATION, outcomes
+from rl_env.fitting import fit
+from rl_env.moments import Moments
 from rl_env.playing import player_of
-from rl_env.sb3 import CountersignVecEnv
+from rl_env.refine import refine
+from rl_env.rollouts import explore
 from rl_env.scenario import Scenario
-from rl_env.teacher import Lessons, teach
+from rl_env.simulation import Simulation
+from rl_env.teacher import lessons
+from rl_env.world import ATTACKED, FALSE_ISOLATIONS
 
-__all__ = ["TrainConfig", "train", "write_model"]
+__all__ = ["Progress", "TrainConfig", "train"]
 
-Tell = Callable[[int, float], None]  # decisions since the last time; loss, or mean return
-
-_SEEDS = 1000  # of a run, which no other run has: one for each environment, as many for lessons
-_LEANINGS, _LEANING = 5, 0.4  # how many are tried; logits from one to the next
+_SEEDS = 1000  # of a run, which no other run has
 _RUNS = HELD_OUT // _SEEDS
+_PARTS = 8  # that moments are gathered in, whatever the number of processes
+_CAUTIONS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 14.0)
+
+Weights = dict[str, NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
     """Everything that decides a training run. The defaults made the shipped model."""
 
-    scenario: str = "small-16"  # a registered one, or a file
-    lessons: int = 1_000_000  # decisions seen with the teacher first
-    lesson: int = 64  # episodes of one
-    caution: float = 3.0  # how much worse the teacher rates a wrong isolation than a missed one
-    sharpness: float = 4.0  # logits are multiplied by this after the lessons, to explore less
-    steps: int = 400_000  # decisions of reinforcement learning
+    scenario: str = "sites-10-50"  # a registered one, or a file
     seed: int = 1
-    envs: int = 64
-    rollout: int = 128  # decisions per environment and update
-    batch: int = 2048
-    epochs: int = 4
-    learning_rate: float = 5e-6  # falls linearly to a tenth
-    gamma: float = 0.99
-    gae_lambda: float = 0.97
-    entropy: float = 0.0
-    clip: float = 0.1
-    value: float = 0.02  # weight of the critic's loss, which moves the layers it shares
     hidden: int = 64
-    reward_scale: float = 0.1
-    check_every: int = 15  # rollouts between checks of which weights to keep
-    validation: int = 400  # episodes per check
+    lessons: int = 400_000  # moments seen with the teacher
+    rounds: int = 10  # of policy iteration
+    moments: int = 16_000  # of a round, that are played out
+    kept: int = 5  # rounds that are learned from
+    passes: float = 3.0  # over all that is learned from, in each round
+    learning_rate: float = 1e-3  # falls to a twentieth in each round
+    false_isolations: float = 0.005  # share of attack-free episodes that may have any
+    validation: int = 1024  # episodes after each round
+    steps: int = 0  # decisions of MaskablePPO afterwards
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < _RUNS:
             raise ValueError(f"seed must be 0 to {_RUNS - 1}: others are held out")
-        if not 0 < max(self.envs, self.lesson) <= _SEEDS // 2:
-            raise ValueError(f"envs and lesson must be 1 to {_SEEDS // 2}: each needs its seed")
+        if min(self.lessons, self.moments) < _PARTS:
+            raise ValueError(f"lessons and moments must be {_PARTS} at least")
+
+    @property
+    def work(self) -> int:
+        """Moments and decisions in all, for progress."""
+        return self.lessons + self.rounds * self.moments + self.steps
 
 
-class Scaled(VecEnvWrapper):
-    """Hands scaled rewards to the learner; `info["episode"]` has true returns."""
+class Progress(NamedTuple):
+    """What came of a round."""
 
-    def __init__(self, env: CountersignVecEnv, scale: float) -> None:
-        super().__init__(env)
-        self._scale = scale
-
-    def reset(self) -> VecEnvObs:
-        return self.venv.reset()
-
-    def step_wait(self) -> VecEnvStepReturn:
-        observations, rewards, dones, infos = self.venv.step_wait()
-        return observations, rewards * self._scale, dones, infos
+    round: int  # 0: the lessons
+    loss: float
+    validation_return: float
+    false_isolations: float  # share of attack-free validation episodes
 
 
-class _KeepBest(BaseCallback):
-    """Tells progress after each rollout; keeps the weights that did best on validation episodes."""
-
-    def __init__(self, config: TrainConfig, scenario: Scenario, tell: Tell) -> None:
-        super().__init__()
-        self._config, self._scenario, self._tell = config, scenario, tell
-        self._rollouts = self._told = 0
-        self._best = -math.inf
-        self._weights: dict[str, torch.Tensor] = {}
-
-    def check(self, policy: nn.Module, network: EntityNetwork) -> None:
-        """Plays greedily on validation seeds; remembers the weights if they are the best so far."""
-        weights = {name: tensor.numpy() for name, tensor in network.tensors().items()}
-        candidate = player_of(LearnedPolicy({"name": "candidate"}, weights, bytes(32)))
-        episodes = self._config.validation
-        score = evaluate(candidate, self._scenario, episodes, VALIDATION).mean_return
-        if score > self._best:
-            self._best, self._weights = score, copy.deepcopy(policy.state_dict())
-
-    def restore(self, policy: nn.Module) -> None:
-        policy.load_state_dict(self._weights)
-
-    def _on_step(self) -> bool:
-        return True
-
-    def _on_rollout_end(self) -> None:
-        episodes: list[dict[str, float]] = list(self.model.ep_info_buffer or ())
-        mean = sum(e["r"] for e in episodes) / max(1, len(episodes))
-        self._tell(self.num_timesteps - self._told, mean)
-        self._told = self.num_timesteps
-        if self._rollouts % self._config.check_every == 0:
-            self.check(self.model.policy, network_of(self.model))
-        self._rollouts += 1
+Tell = Callable[[int], None]  # that so much of the work is done
+Report = Callable[[Progress], None]
 
 
-def train(config: TrainConfig, tell: Tell = lambda steps, value: None) -> MaskablePPO:
-    """Trains from scratch. Same configuration, same machine: same weights.
+def train(
+    config: TrainConfig,
+    tell: Tell = lambda done: None,
+    report: Report = lambda progress: None,
+    checkpoints: Path | None = None,
+    workers: int | None = None,
+) -> EntityNetwork:
+    """Trains from scratch, or from what a run of the same configuration left in `checkpoints`. Same
+    configuration, same machine: same weights, whatever the number of `workers` (processes).
 
-    Raises ScenarioError or InventoryError.
+    Raises ScenarioError, InventoryError, or CheckpointError.
     """
     torch.set_num_threads(1)
     scenario = Scenario.load(config.scenario)
-    learner = _learner(config, scenario)
-    keeper = _KeepBest(config, scenario, tell)
-    if config.lessons:
-        _take_lessons(learner, config, scenario, tell)
-        _find_caution(learner, keeper)
-    network_of(learner).sharpen(config.sharpness)
-    learner.learn(config.steps, callback=keeper)
-    keeper.check(learner.policy, network_of(learner))
-    keeper.restore(learner.policy)
-    return learner
-
-
-def _learner(config: TrainConfig, scenario: Scenario) -> MaskablePPO:
-    return MaskablePPO(
-        EntityPolicy,
-        Scaled(CountersignVecEnv(config.envs, scenario), config.reward_scale),
-        n_steps=config.rollout,
-        batch_size=config.batch,
-        n_epochs=config.epochs,
-        learning_rate=lambda left: config.learning_rate * (0.1 + 0.9 * left),
-        gamma=config.gamma,
-        gae_lambda=config.gae_lambda,
-        ent_coef=config.entropy,
-        vf_coef=config.value,
-        clip_range=config.clip,
-        policy_kwargs={"hidden": config.hidden},
-        seed=config.seed * _SEEDS,  # of the environments, too
-        device="cpu",
-    )
-
-
-def _take_lessons(
-    learner: MaskablePPO, config: TrainConfig, scenario: Scenario, tell: Tell
-) -> None:
-    first = config.seed * _SEEDS + _SEEDS // 2
-    lessons = Lessons(scenario, config.lesson, first, config.gamma, config.reward_scale)
-    count = max(1, config.lessons // (config.lesson * scenario.episode.minutes))
-    teach(learner, lessons, count, config.caution, config.seed, tell)
-
-
-def _find_caution(learner: MaskablePPO, keeper: _KeepBest) -> None:
-    """Lessons say what is more likely than not; how sure one should be, validation tells."""
-    network = network_of(learner)
-    for _ in range(_LEANINGS):
-        keeper.check(learner.policy, network)
-        network.lean(_LEANING)
-    keeper.restore(learner.policy)
-
-
-def write_model(
-    learner: MaskablePPO, config: TrainConfig, folder: Path, name: str, episodes: int
-) -> list[Summary]:
-    """Exports the model, evaluates the exported files on held-out seeds, writes its card."""
-    facts: dict[str, Any] = {
-        "environment": ENVIRONMENT,
-        "training": asdict(config),
-        "libraries": {
-            "torch": torch.__version__.partition("+")[0],
-            "stable-baselines3": stable_baselines3.__version__,
-            "sb3-contrib": sb3_contrib.__version__,
-        },
-    }
-    network = network_of(learner)
-    export(network, folder, name, facts)
-    scenario = Scenario.load(config.scenario)
-    summaries = compare(players(folder), scenario, episodes)
-    facts["evaluation"] = {
-        "episodes": episodes,
-        "first_seed": HELD_OUT,
-        "scenario": config.scenario,
-        "policies": {s.name: s.to_json() for s in summaries},
-    }
-    export(network, folder, name, facts)
-    (folder / "card.md").write_text(_card(name, config, summaries, episodes), encoding="utf-8")
-    return summaries
-
-
-def network_of(learner: BaseAlgorithm) -> EntityNetwork:
-    """The part of the learner that is exported."""
-    network = learner.policy.features_extractor
-    assert isinstance(network, EntityNetwork)
+    torch.manual_seed(config.seed)
+    network = EntityNetwork(space_of(Simulation(scenario, 1)), config.hidden)
+    network.hesitate()
+    with _pool(workers) as pool:
+        run = _Run(config, scenario, network, pool, tell, report)
+        run.go(Checkpoints(checkpoints, asdict(config)))
     return network
 
 
-def _card(name: str, config: TrainConfig, summaries: list[Summary], episodes: int) -> str:
-    return f"""# Model card: {name}
+def _pool(workers: int | None) -> ProcessPoolExecutor:
+    """Processes of their own, since torch's and numba's threads do not survive a fork."""
+    count = workers or os.cpu_count() or 1
+    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
 
-**What it is.** A policy over assets, credentials and addresses that proposes isolation, revocation
-or blocking from alerts alone. Shared weights per entity, mean and max pooling, {config.hidden}
-units; runs in numpy on any number of entities. Its hash is over `manifest.json` and
-`model.safetensors`, see `policies/network.py`.
 
-**Trained on** `{ENVIRONMENT}`, scenario `{config.scenario}`, one decision per simulated minute:
-{config.lessons:,} decisions with a teacher who knows the truth, then {config.steps:,} of
-MaskablePPO. Seed {config.seed}; all settings are in `manifest.json`. Of the weights on the way,
-those that did best on {config.validation} validation episodes (seeds from {VALIDATION} on) were
-kept.
+class _Run:
+    def __init__(
+        self,
+        config: TrainConfig,
+        scenario: Scenario,
+        network: EntityNetwork,
+        pool: Executor,
+        tell: Tell,
+        report: Report,
+    ) -> None:
+        self._config, self._scenario, self._network = config, scenario, network
+        self._pool, self._tell, self._report = pool, tell, report
+        self._kept: list[Moments] = []
 
-**Evaluated** on {episodes} episodes with seeds from {HELD_OUT} on, which training never uses.
-Brackets: 95 % bootstrap intervals.
+    def go(self, checkpoints: Checkpoints) -> None:
+        config = self._config
+        done, self._kept = checkpoints.load(self._network)
+        self._tell(min(done, 1) * config.lessons + max(0, done - 1) * config.moments)
+        for number in range(done, config.rounds + 1):
+            loss = self._learn() if number == 0 else self._improve(number)
+            self._report(self._progress(number, loss))
+            checkpoints.save(number, self._network, self._kept)
+        self._beware()
+        if config.steps:
+            refine(self._network, self._scenario, config.steps, config.seed * _SEEDS, self._tell)
 
-{table(summaries)}
+    # ------------------------------------------------------------ rounds
 
-The oracle is told the truth, and bounds what any policy can reach.
+    def _learn(self) -> float:
+        """The lessons."""
+        sizes, always = _split(self._config.lessons), itertools.repeat(self._scenario)
+        played = self._pool.map(lessons, always, sizes, self._seeds(0))
+        return self._fit(0, self._gathered(played, sizes))
 
-**Meant for** proposing, under guardrails and people's signatures. **Not meant for** acting alone.
-It knows only what sensors report, was trained on simulated sites, and can be misled by whoever can
-forge alerts; the guardrails' budgets bound what that can cost.
-"""
+    def _improve(self, number: int) -> float:
+        sizes, policy = _split(self._config.moments), _policy(self._network)
+        played = self._pool.map(
+            explore,
+            itertools.repeat(self._scenario),
+            itertools.repeat(policy),
+            sizes,
+            self._seeds(number),
+        )
+        self._kept = [*self._kept, self._gathered(played, sizes)][-self._config.kept :]
+        return self._fit(number, Moments.joined(self._kept))
+
+    def _gathered(self, parts: Iterator[Moments], sizes: list[int]) -> Moments:
+        gathered = []
+        for part, size in zip(parts, sizes, strict=True):
+            gathered.append(part)
+            self._tell(size)
+        return Moments.joined(gathered)
+
+    def _fit(self, number: int, moments: Moments) -> float:
+        config = self._config
+        # A new one each time, so that a run can be resumed between rounds.
+        optimizer = torch.optim.Adam(self._network.parameters(), lr=config.learning_rate)
+        rates = config.learning_rate, config.learning_rate / 20.0
+        rng = np.random.default_rng([config.seed, number])
+        return fit(self._network, optimizer, moments, config.passes, rates, rng)
+
+    def _seeds(self, number: int) -> list[int]:
+        first = self._config.seed * _SEEDS + number * _PARTS
+        return list(range(first, first + _PARTS))
+
+    # ------------------------------------------------------------ validation
+
+    def _progress(self, number: int, loss: float) -> Progress:
+        mean, wronged = _validate(self._network, self._scenario, self._config.validation)
+        return Progress(number, loss, mean, wronged)
+
+    def _beware(self) -> None:
+        """The least caution about isolations with which few enough are false; of two that are alike
+        in this, the one that does better.
+        """
+        most = self._config.false_isolations
+        found = []
+        for caution in _CAUTIONS:
+            self._network.caution[Kind.ISOLATE] = caution
+            mean, wronged = _validate(self._network, self._scenario, self._config.validation)
+            found.append((wronged <= most, mean if wronged <= most else -wronged, caution))
+        self._network.caution[Kind.ISOLATE] = max(found)[2]
+
+
+def _split(count: int) -> list[int]:
+    return [count // _PARTS + (part < count % _PARTS) for part in range(_PARTS)]
+
+
+def _policy(network: EntityNetwork) -> LearnedPolicy:
+    weights = {name: tensor.numpy().copy() for name, tensor in network.tensors().items()}
+    return LearnedPolicy({"name": "candidate"}, weights, bytes(32))
+
+
+def _validate(network: EntityNetwork, scenario: Scenario, episodes: int) -> tuple[float, float]:
+    """Mean return, and the share of attack-free episodes with a false isolation."""
+    played = outcomes(player_of(_policy(network)), scenario, episodes, VALIDATION)
+    wronged = played.metrics[played.story != ATTACKED, FALSE_ISOLATIONS] > 0
+    return float(played.returns.mean()), float(wronged.mean()) if len(wronged) else 0.0
