@@ -12,6 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
+import stat
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -52,6 +54,9 @@ DEFAULT_MODEL = Path(__file__).parent / "models" / "default"
 _MAX_MANIFEST = 1 << 20  # bytes
 _MAX_WEIGHTS = 1 << 26
 _MAX_HIDDEN = 1024
+_MAX_NAME = 100  # characters
+_MAX_SHOWN = 200  # characters of a value in a message
+_MAX_WEIGHT = 1000.0  # beyond which scores may overflow
 
 HEADS = 4  # of the attention
 SPEAKING = 5.0 / NATS  # evidence from which an entity is looked at
@@ -277,7 +282,9 @@ def _relu(x: Array) -> Array:
 
 def _read(path: Path, limit: int) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_open) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise ModelError(f"{path}: not a plain file")
             data = file.read(limit + 1)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror}") from error
@@ -286,9 +293,15 @@ def _read(path: Path, limit: int) -> bytes:
     return data
 
 
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would keep us waiting
+
+
 def _manifest(path: Path, text: bytes, observation_version: int) -> dict[str, Any]:
     try:
-        manifest = json.loads(text)
+        manifest = json.loads(text, object_pairs_hook=_object)
+        # What has no canonical text has no hash: NaN, infinities, halves of characters.
+        json.dumps(manifest, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise ModelError(f"{path}: not valid JSON: {error}") from error
     if not isinstance(manifest, dict):
@@ -302,17 +315,33 @@ def _manifest(path: Path, text: bytes, observation_version: int) -> dict[str, An
     for key, value in expected.items():
         if manifest.get(key) != value:
             raise ModelError(
-                f"{path}: {key} is {manifest.get(key)!r}, this version needs {value!r}; "
-                "use a model that was trained for it"
+                f"{path}: {key} is {_short(manifest.get(key))}, this version needs "
+                f"{_short(value)}; use a model that was trained for it"
             )
     for key in ("name", "weights_sha256"):
         if not isinstance(manifest.get(key), str):
             raise ModelError(f"{path}: {key} is missing")
+    name = manifest["name"]
+    if not (name.isprintable() and 0 < len(name) <= _MAX_NAME):
+        raise ModelError(f"{path}: name must be 1 to {_MAX_NAME} printable characters")
     architecture = manifest.get("architecture")
     hidden = architecture.get("hidden") if isinstance(architecture, dict) else None
     if type(hidden) is not int or not 1 <= hidden <= _MAX_HIDDEN:
         raise ModelError(f"{path}: architecture.hidden must be 1 to {_MAX_HIDDEN}")
     return manifest
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Two values under one name would let readers see different models in one file."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a name comes twice")
+    return made
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "..."
 
 
 def _weights(path: Path, data: bytes, shapes: dict[str, tuple[int, ...]]) -> dict[str, Array]:
@@ -321,9 +350,15 @@ def _weights(path: Path, data: bytes, shapes: dict[str, tuple[int, ...]]) -> dic
     except (SafetensorError, KeyError, ValueError) as error:
         raise ModelError(f"{path}: not a safetensors file: {error}") from error
     if weights.keys() != shapes.keys():
-        raise ModelError(f"{path}: tensors {sorted(weights)} instead of {sorted(shapes)}")
+        missing, unknown = sorted(shapes.keys() - weights), sorted(weights.keys() - shapes)
+        raise ModelError(f"{path}: tensors missing {missing}, unknown {_short(unknown)}")
     for name, shape in shapes.items():
         tensor = weights[name]
-        if tensor.shape != shape or tensor.dtype != np.float32 or not np.isfinite(tensor).all():
-            raise ModelError(f"{path}: {name} must be finite float32 {shape}, is {tensor.shape}")
+        if tensor.shape != shape or tensor.dtype != np.float32:
+            raise ModelError(
+                f"{path}: {name} must be float32 {shape}, is {tensor.dtype} {tensor.shape}"
+            )
+        # Written so that NaN fails.
+        if not (np.abs(tensor) <= _MAX_WEIGHT).all():
+            raise ModelError(f"{path}: {name} must be finite, and at most {_MAX_WEIGHT:g} in size")
     return weights

@@ -14,13 +14,13 @@ from policies.actions import Action, Kind
 from policies.alerts import Stage
 from policies.columns import CONTEXT_COLUMNS, ENTITY_COLUMNS, OBSERVATION_VERSION, VERBS
 from policies.guardrails import Guardrails, Tier, Verdict
-from policies.network import LearnedPolicy
 from policies.observation import Conditions, Observation, Standing, encode
 from policies.picture import Entity, Picture
 from policies.policy import NOTHING, Mask, Policy, choose, may_order
 from responder.chain.ledger import Ledger
 from responder.chain.proposal import target_key
 from responder.chain.records import OPEN, Case, Hold, Status
+from responder.explaining import explanation
 
 __all__ = ["Answers", "Decision", "answers", "decide", "standings"]
 
@@ -162,7 +162,7 @@ def decide(
         action, verdict = offers[entity]
         reasons = _reasons(picture, entity)
         bundle = {
-            "version": 2,
+            "version": 3,
             "time": now,
             "action": {"kind": action.kind.name, "target": action.target, "ttl": action.ttl},
             "tier": verdict.tier.name,
@@ -172,7 +172,7 @@ def decide(
             "mask": [bool(m) for m in mask],
             "scores": [float(s) for s in scores],
             "choice": choice,
-            "explanation": _explanation(policy, observation, choice, mask),
+            "explanation": explanation(policy, observation, choice, mask),
             "alerts": [a for a in alerts if _touches(a, picture, entity)][-40:],
         }
         lead = float(scores[choice] - scores[NOTHING])
@@ -237,22 +237,6 @@ def _reasons(picture: Picture, entity: Entity) -> tuple[str, ...]:
         strongest = sorted(lately, key=lambda kind: -lately[kind])[:4]
         lines.append("strongest: " + ", ".join(strongest))
     return tuple(lines)
-
-
-def _explanation(
-    policy: Policy, observation: Observation, choice: int, mask: Mask
-) -> dict[str, Any]:
-    if not isinstance(policy, LearnedPolicy):
-        return {}
-    why = policy.explain(observation, choice, mask)
-    runner = why.runner_up
-    name = "nothing" if runner == NOTHING else observation.ids[runner - 1].id
-    return {
-        "lead": why.lead,
-        "runner_up": name,
-        "runner_up_lead": why.runner_up_lead,
-        "columns": [[column, value, change] for column, value, change in why.columns],
-    }
 
 
 def _observation_json(observation: Observation) -> dict[str, Any]:

@@ -181,7 +181,7 @@ class Conductor:
         """The agent may block single addresses on its own; all else it must ask for."""
         return Lease(
             agent=keystore_address(self.settings.keys / "agent.json"),
-            model=load_policy(self.settings.policy).hash,
+            model=load_policy(self.settings.policy, self.settings.models).hash,
             blocks=_LEASED_BLOCKS,
             isolations=0,
             revocations=0,

@@ -63,6 +63,11 @@ class Settings:
     def keys(self) -> Path:
         return self.home / "keys"
 
+    @property
+    def models(self) -> Path:
+        """Copies of what `countersign model register` put to the operators, by name."""
+        return self.home / "models"
+
     @staticmethod
     def load(home: Path) -> Settings:
         """Reads `home/settings.yaml`. Raises Permanent with the entry at fault."""

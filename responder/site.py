@@ -58,7 +58,11 @@ def prepare(settings: Settings, devnet: Devnet, inventory: Inventory) -> Setting
         plan.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
     w3 = Web3(HTTPProvider(settings.rpc))
     deploy(w3, load_config(plan), load_key(settings.keys / "deployer.json"), settings.manifest)
-    activate_model(settings, load_policy(settings.policy).hash, card_hash(settings.policy))
+    activate_model(
+        settings,
+        load_policy(settings.policy, settings.models).hash,
+        card_hash(settings.policy, settings.models),
+    )
     settings.dump()
     return settings
 
@@ -124,7 +128,7 @@ def open_responder(settings: Settings) -> Responder:
     return Responder(
         settings,
         inventory,
-        load_policy(settings.policy),
+        load_policy(settings.policy, settings.models),
         clients,
         _enforcer(settings),
         Cache(settings.database),

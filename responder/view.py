@@ -21,6 +21,7 @@ from responder.chain.proposal import Proposal, Words, decision_message, signer_o
 from responder.chain.records import Case, Status, to_batch, to_proposal
 from responder.errors import CountersignError
 from responder.evidence import EvidenceStore
+from responder.explaining import in_words
 
 __all__ = [
     "OUTCOMES",
@@ -183,6 +184,8 @@ class Timeline:
         what = readable(proposal.kind, words)
         self._add(event.time, "proposal", f"{what} for {proposal.ttl // 60} min, {needs}")
         self._add(event.time, "proposal", f"  because: {bundle['reasons'][0]}")
+        for line in in_words(bundle.get("explanation", {}))[:1]:
+            self._add(event.time, "proposal", f"  the model: {line}")
 
     def _on_BatchOrdered(
         self, event: Event, ledger: Ledger, _: bytes, values: Any, by: Any

@@ -11,6 +11,7 @@ from responder.approvals import load_key
 from responder.chain.ledger import Ledger
 from responder.chain.records import Role
 from responder.errors import Permanent
+from responder.policy import registered
 from responder.settings import DEFAULT_HOME, Settings
 from responder.site import client
 
@@ -18,6 +19,7 @@ __all__ = [
     "as_option",
     "home_option",
     "json_option",
+    "models_here",
     "open_ledger",
     "password_option",
     "unlock",
@@ -54,6 +56,15 @@ def open_ledger(settings: Settings) -> Ledger:
     ledger = Ledger(gate.domain)
     ledger.sync(gate)
     return ledger
+
+
+def models_here(settings: Settings) -> dict[bytes, str]:
+    """Names by hash of the models that were registered here; says so where one is damaged."""
+    try:
+        return {policy.hash: policy.name for policy in registered(settings.models)}
+    except Permanent as error:
+        click.echo(f"{error}. Register that model again.", err=True)
+        return {}
 
 
 def unlock(settings: Settings, name: str, password_file: Path | None) -> LocalAccount:

@@ -68,7 +68,7 @@ def grant(
     now = ledger.block.time
     terms = Lease(
         agent=str(load_key(settings.keys / "agent.json").address),
-        model=load_policy(settings.policy).hash,
+        model=load_policy(settings.policy, settings.models).hash,
         blocks=blocks,
         isolations=isolations,
         revocations=revocations,

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from responder.approvals import Activation, Inbox, Slip
 from responder.chain.ledger import Ledger
@@ -17,6 +18,7 @@ from responder.commands.common import (
     as_option,
     home_option,
     json_option,
+    models_here,
     open_ledger,
     password_option,
     unlock,
@@ -24,10 +26,10 @@ from responder.commands.common import (
     yes_option,
 )
 from responder.errors import Permanent
-from responder.policy import card_hash, load_policy
+from responder.policy import card_hash, load_policy, register
 from responder.settings import Settings
 from responder.site import client
-from responder.view import stamp
+from responder.view import plain, stamp
 
 __all__ = ["model"]
 
@@ -36,28 +38,68 @@ _SIGNED_SECONDS = 86_400  # until when an activation must be on the chain
 
 @click.group()
 def model() -> None:
-    """List, activate or deactivate the models whose proposals the gate takes."""
+    """Register, list, activate or deactivate the models whose proposals the gate takes."""
+
+
+@model.command("register")
+@click.argument("folder", type=click.Path(path_type=Path))
+@home_option
+@json_option
+def register_model(folder: Path, home: Path, as_json: bool) -> None:
+    """Check a model folder wholly and put it to the operators.
+
+    It is copied to the site's models, where `countersign pending` and `countersign model list` show
+    it. The gate takes its proposals once enough operators `countersign model approve` it, and the
+    responder proposes by it once the settings name it.
+
+    Example: countersign model register models/mine
+    """
+    settings = Settings.load(home)
+    ledger = open_ledger(settings)
+    policy = register(folder, settings.models)
+    active, needed = ledger.is_active(policy.hash), ledger.limits.model_quorum
+    record = {
+        "name": policy.name,
+        "model": policy.hash.hex(),
+        "card": card_hash(policy.name, settings.models).hex(),
+        "observation_version": policy.manifest["observation_version"],
+        "evaluation": policy.manifest.get("evaluation"),
+        "active": active,
+        "signatures_needed": needed,
+    }
+    if as_json:
+        click.echo(json.dumps(record))
+        return
+    table = Table(show_header=False, title="What operators are asked for", title_justify="left")
+    shown = {k: record[k] for k in ("name", "model", "card", "observation_version")}
+    for key, value in {**shown, **_figures(record["evaluation"])}.items():
+        table.add_row(Text(plain(key)), Text(plain(str(value))))
+    Console().print(table)
+    ask = f"{needed} operators have to `countersign model approve {policy.name}`."
+    click.echo("The gate takes its proposals already." if active else ask)
 
 
 @model.command("list")
 @home_option
 @json_option
 def list_models(home: Path, as_json: bool) -> None:
-    """List models that are or were active, and those that wait for signatures.
+    """List models that are or were active, and those that wait for operators.
 
     Example: countersign model list --json
     """
     settings = Settings.load(home)
     ledger = open_ledger(settings)
-    records = _records(ledger, Inbox(settings.inbox).slips())
+    records = _records(ledger, Inbox(settings.inbox).slips(), models_here(settings))
     if as_json:
         click.echo(json.dumps(records))
         return
     table = Table()
-    for column in ("model", "active", "revision", "approved by", "signed for the next"):
+    columns = ("name", "model", "active", "revision", "approved by", "signed for the next")
+    for column in columns:
         table.add_column(column)
     for record in records:
         table.add_row(
+            record["name"] or "-",
             record["model"][:16],
             "yes" if record["active"] else "no",
             str(record["revision"]),
@@ -79,15 +121,16 @@ def approve(
 ) -> None:
     """Sign that the gate take a model's proposals.
 
-    NAME is a model's name or folder, or its hash with --card. The responder carries the signatures
-    to the gate once enough operators have signed; `countersign model activate` does so at once.
+    NAME is that of a registered or shipped model, a folder, or a hash with --card. The responder
+    carries the signatures to the gate once enough operators have signed; `countersign model
+    activate` does so at once.
 
     Example: countersign model approve default --as operator-1
     """
     settings = Settings.load(home)
     ledger = open_ledger(settings)
     inbox = Inbox(settings.inbox)
-    model_hash, card_digest = _hashes(name, card)
+    model_hash, card_digest = _hashes(name, card, settings)
     known = ledger.models.get(model_hash)
     if known and known.active and known.card == card_digest:
         raise Permanent(f"{name} is active already, with this card")
@@ -114,7 +157,7 @@ def activate(name: str, home: Path, keystore: str, password_file: Path | None) -
     """
     settings = Settings.load(home)
     ledger = open_ledger(settings)
-    model_hash, _ = _hashes(name, None)
+    model_hash, _ = _hashes(name, None, settings)
     groups: dict[Activation, list[Slip]] = {}
     for slip in Inbox(settings.inbox).slips():
         terms = slip.about()
@@ -147,7 +190,7 @@ def deactivate(name: str, home: Path, keystore: str, password_file: Path | None,
     """
     settings = Settings.load(home)
     ledger = open_ledger(settings)
-    model_hash, _ = _hashes(name, None)
+    model_hash, _ = _hashes(name, None, settings)
     if not ledger.is_active(model_hash):
         raise Permanent(f"{name} is not active; see `countersign model list`")
     account = unlock_as(Role.GUARDIAN, ledger, settings, keystore, password_file)
@@ -159,11 +202,11 @@ def deactivate(name: str, home: Path, keystore: str, password_file: Path | None,
 # ---------------------------------------------------------------- parts
 
 
-def _hashes(name: str, card: str | None) -> tuple[bytes, bytes]:
+def _hashes(name: str, card: str | None, settings: Settings) -> tuple[bytes, bytes]:
     """Of the model and its card; a hash without a card has an empty one."""
     digits = name.removeprefix("0x")
     if len(digits) != 64:
-        return load_policy(name).hash, card_hash(name)
+        return load_policy(name, settings.models).hash, card_hash(name, settings.models)
     try:
         made = bytes.fromhex(digits), bytes.fromhex((card or "").removeprefix("0x"))
     except ValueError as error:
@@ -189,17 +232,18 @@ def _terms(ledger: Ledger, inbox: Inbox, model_hash: bytes, card: bytes) -> Acti
     return Activation(model_hash, card, revision, now + wait)
 
 
-def _records(ledger: Ledger, slips: list[Slip]) -> list[dict[str, Any]]:
+def _records(ledger: Ledger, slips: list[Slip], names: dict[bytes, str]) -> list[dict[str, Any]]:
     signed: dict[bytes, list[str]] = {}
     for slip in slips:
         terms = slip.about()
         if isinstance(terms, Activation):
             signed.setdefault(terms.model, []).append(slip.operator)
     records = []
-    for model_hash in dict.fromkeys((*ledger.models, *signed)):
+    for model_hash in dict.fromkeys((*ledger.models, *signed, *names)):
         known = ledger.models.get(model_hash)
         records.append(
             {
+                "name": names.get(model_hash),
                 "model": model_hash.hex(),
                 "active": bool(known and known.active),
                 "card": known.card.hex() if known else None,
@@ -209,6 +253,21 @@ def _records(ledger: Ledger, slips: list[Slip]) -> list[dict[str, Any]]:
             }
         )
     return records
+
+
+def _figures(evaluation: Any) -> dict[str, Any]:
+    """What a manifest claims of the model's evaluation, as far as it fits a short table: plain
+    values, and of each policy that took part its mean return and its normalised score.
+    """
+    if not isinstance(evaluation, dict):
+        return {"evaluation": "none"}
+    found = {k: v for k, v in evaluation.items() if isinstance(v, str | int | float)}
+    for part, figure in (("policies", "mean_return"), ("scores", "iqm")):
+        by_policy = evaluation.get(part)
+        for name, figures in by_policy.items() if isinstance(by_policy, dict) else ():
+            if isinstance(figures, dict) and isinstance(figures.get(figure), int | float):
+                found[f"{figure} of {name}"] = round(figures[figure], 3)
+    return found
 
 
 def _print_terms(terms: Activation) -> None:

@@ -20,6 +20,7 @@ from responder.commands.common import (
     as_option,
     home_option,
     json_option,
+    models_here,
     open_ledger,
     password_option,
     unlock,
@@ -28,6 +29,7 @@ from responder.commands.common import (
 )
 from responder.errors import CountersignError, Permanent
 from responder.evidence import EvidenceStore
+from responder.explaining import in_words
 from responder.receipts import Statement, statements
 from responder.settings import Settings
 from responder.site import client
@@ -55,6 +57,9 @@ def pending(home: Path, as_json: bool, everything: bool) -> None:
         return
     if ledger.paused:
         click.echo("A guardian paused the gate; operators `countersign resume` it.")
+    for model, name in models_here(settings).items():
+        if model not in ledger.models:
+            click.echo(f"Model {name} waits for operators: `countersign model approve {name}`.")
     if not cases:
         click.echo("Nothing waits for approval.")
         return
@@ -320,9 +325,12 @@ def _print_reasons(bundle: dict[str, Any] | None) -> None:
         Console().print("[red]The evidence is not here or was altered: do not sign blindly.[/]")
         return
     console = Console()
-    console.print("Why:")
-    for reason in bundle["reasons"]:
-        console.print(f"  - {plain(reason)}", markup=False, highlight=False)
+    expected = in_words(bundle.get("explanation", {}))
+    for title, lines in (("Why:", bundle["reasons"]), ("What the model expects:", expected)):
+        if lines:
+            console.print(title)
+        for line in lines:
+            console.print(f"  - {plain(line)}", markup=False, highlight=False)
     for alert in bundle["alerts"][-5:]:
         line = f"  {stamp(alert['time'])}  {sentence(alert)}"
         console.print(plain(line), markup=False, highlight=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.numpy
@@ -15,14 +16,16 @@ from policies.network import FORMAT, LearnedPolicy, tensor_shapes
 _HIDDEN = 8
 
 
-def write_model(folder: Path) -> LearnedPolicy:
+def write_files(folder: Path, seed: int = 0, **changes: Any) -> Path:
     """A model folder of random weights; it would rather do anything than nothing."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     tensors = {
         name: rng.normal(0, 0.5, shape).astype(np.float32)
         for name, shape in tensor_shapes(_HIDDEN).items()
     }
-    tensors["nothing.1.bias"] -= np.float32(1000.0)
+    tensors["entity.1.weight"] *= np.float32(0.1)
+    tensors["entity.1.bias"] = np.array([0, 12, 5, 0, 12, 5], dtype=np.float32)  # by Verb, Outcome
+    tensors["caution"] = np.ones_like(tensors["caution"])
     data = safetensors.numpy.save(tensors)
     manifest = {
         "format": FORMAT,
@@ -35,5 +38,11 @@ def write_model(folder: Path) -> LearnedPolicy:
     }
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(data)
-    (folder / "manifest.json").write_text(json.dumps(manifest), "utf-8")
-    return LearnedPolicy.load(folder)
+    (folder / "manifest.json").write_text(json.dumps(manifest | changes), "utf-8")
+    (folder / "card.md").write_text("# Model card: chance\n", "utf-8")
+    return folder
+
+
+def write_model(folder: Path, seed: int = 0, **changes: Any) -> LearnedPolicy:
+    """The same, loaded."""
+    return LearnedPolicy.load(write_files(folder, seed, **changes))

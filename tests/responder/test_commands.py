@@ -73,6 +73,31 @@ def test_show_has_every_signed_field_the_reasons_and_the_history(
     assert record["evidence_bundle"]["reasons"] == ["8 surprising types"]
 
 
+def test_show_tells_what_a_model_expects_and_nothing_of_a_playbook(
+    world: World, proposal: Proposal
+) -> None:
+    expects = "What the model expects:"
+    assert expects not in good(world, "show", world.id(proposal).hex())
+    why = {
+        "gain": 9.0,
+        "chance": 0.78,
+        "gain_if_right": 12.0,
+        "gain_if_wrong": -5.0,
+        "runner_up": {"verb": "ORDER", "kind": "ISOLATE", "target": "d\x1b[2Jb"},
+        "runner_up_gain": 6.0,
+        "columns": [["evidence_spread", 0.5, 6.0]],
+    }
+    bundle = {"alerts": [], "reasons": ["8 surprising types"], "explanation": why}
+    explained = world.propose(evidence=EvidenceStore(world.settings.evidence).put(bundle))
+    case = world.id(explained).hex()
+    for command in (["show", case], ["approve", case, "--as", "operator-1", "--yes"]):
+        shown = good(world, *command, env={"COLUMNS": "200"})
+        assert expects in shown
+        assert "  - 78% likely to be right; if so, waiting costs about 48 min of one" in shown
+        assert "  - speaks for it: alerts of spread" in shown
+        assert "  - next best: ISOLATE d\N{REPLACEMENT CHARACTER}[2Jb, about 12 min" in shown
+
+
 def test_show_warns_when_the_evidence_is_not_here_or_altered(
     world: World, proposal: Proposal
 ) -> None:

@@ -18,6 +18,7 @@ from policies.columns import (
     CONTEXT_COLUMNS,
     ENTITY_COLUMNS,
     LEASE_LEFT,
+    OBSERVATION_VERSION,
     VERBS,
     WAITING,
 )
@@ -264,7 +265,8 @@ def test_a_bundle_is_complete(world: World) -> None:
         assert bundle["observation"]["context_columns"] == list(CONTEXT_COLUMNS)
         rows = len(bundle["observation"]["ids"])
         assert len(bundle["mask"]) == len(bundle["scores"]) == 1 + VERBS * rows
-        assert bundle["version"] == bundle["observation"]["version"] == 2
+        assert (bundle["version"], bundle["observation"]["version"]) == (3, OBSERVATION_VERSION)
+        assert bundle["explanation"] == {}
 
 
 def test_people_are_told_what_speaks_for_it(world: World) -> None:
@@ -288,13 +290,30 @@ def test_people_are_told_nothing_that_is_long_past(world: World) -> None:
 
 
 def test_the_learned_policy_says_why(world: World, tmp_path: Path) -> None:
-    made = decided(world, write_model(tmp_path / "model"))
+    policy = write_model(tmp_path / "model")
+    made = decided(world, policy)
     assert targets(made) == ALLOWED
-    assert made[-1].evidence["explanation"]["runner_up"] == "nothing"
-    for decision in made:
-        why = decision.evidence["explanation"]
-        assert why["lead"] == pytest.approx(decision.score, abs=1e-5)
-        assert {column for column, _, _ in why["columns"]} <= {*ENTITY_COLUMNS, *CONTEXT_COLUMNS}
+    assert made[-1].evidence["explanation"]["runner_up"] is None
+    for decision in made[:-1]:
+        bundle = decision.evidence
+        why = bundle["explanation"]
+        assert why["gain"] == pytest.approx(decision.score, abs=1e-5)
+        parts = why["chance"], why["gain_if_right"], why["gain_if_wrong"]
+        assert why["gain"] == pytest.approx(
+            parts[0] * parts[1] + (1 - parts[0]) * parts[2], abs=1e-4
+        )
+        seen, choice = observed(bundle), bundle["choice"]
+        others = [i for i, may in enumerate(bundle["mask"]) if may and i != choice]
+        second = max(others, key=lambda i: bundle["scores"][i])
+        kind, target = bundle["observation"]["ids"][second - 1]
+        assert why["runner_up"] == {"verb": "ORDER", "kind": kind, "target": target}
+        assert why["runner_up_gain"] == pytest.approx(bundle["scores"][second], abs=1e-5)
+        for column, value, change in why["columns"]:
+            entities, place = seen.entities.copy(), ENTITY_COLUMNS.index(column)
+            assert value == entities[choice - 1, place]
+            entities[choice - 1, place] = 0.0
+            without = policy.scores(Observation(entities, seen.context, seen.ids))[choice]
+            assert change == pytest.approx(why["gain"] - without, abs=1e-4)
 
 
 def test_no_name_or_address_reaches_the_policy(world: World) -> None:

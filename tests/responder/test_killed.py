@@ -154,7 +154,7 @@ GateClient.propose = propose
 sys.path.insert(0, sys.argv[2])
 import responder.site
 from world import Wants
-responder.site.load_policy = lambda name: Wants("web")
+responder.site.load_policy = lambda *_: Wants("web")
 open_responder(Settings.load(Path(sys.argv[1]))).tick()
 """
 

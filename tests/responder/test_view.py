@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -71,6 +72,22 @@ def test_every_step_of_a_life_is_told(world: World) -> None:
         "evidence is not here",
     ):
         assert " ".join(said.split()) in text, said
+
+
+def test_what_a_model_expects_is_told_in_a_line(world: World) -> None:
+    why = {
+        "gain": 3.0,
+        "chance": 0.5,
+        "gain_if_right": 12.0,
+        "gain_if_wrong": -6.0,
+        "runner_up": None,
+        "runner_up_gain": 0.0,
+        "columns": [],
+    }
+    made = {"alerts": [], "reasons": ["a web shell"], "explanation": why}
+    world.propose(evidence=EvidenceStore(world.settings.evidence).put(made))
+    expected = "because: a web shell .* the model: 50% likely to be right; if so, waiting costs"
+    assert re.search(expected, " ".join(told(world).split()))
 
 
 def test_what_stops_waits_or_comes_at_once_is_told(world: World) -> None:
