@@ -1,4 +1,4 @@
-"""Models: from a folder to the operators, to the gate, to proposals; refused at every other turn."""
+"""Models: from a folder to the operators and the gate to proposals; refused at every other turn."""
 
 from __future__ import annotations
 
