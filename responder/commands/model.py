@@ -99,7 +99,7 @@ def list_models(home: Path, as_json: bool) -> None:
         table.add_column(column)
     for record in records:
         table.add_row(
-            record["name"] or "-",
+            Text(record["name"] or "-"),
             record["model"][:16],
             "yes" if record["active"] else "no",
             str(record["revision"]),
