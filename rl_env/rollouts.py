@@ -25,7 +25,7 @@ from policies.network import SILENT, LearnedPolicy
 from policies.policy import NOTHING
 from rl_env import engine
 from rl_env.dice import mixed_all
-from rl_env.moments import Moments, glance
+from rl_env.moments import TRIED, Moments, glance
 from rl_env.scenario import Scenario
 from rl_env.simulation import Simulation
 from rl_env.world import plain
@@ -71,7 +71,7 @@ def explore(scenario: Scenario, policy: LearnedPolicy, count: int, seed: int) ->
         actions.append(choices)
         bars.append(_NEWS + scores[taken].max(axis=1))
         parts.append(glance(simulation, taken, choices))
-        parts.append(glance(simulation, seen, np.zeros((len(seen), choices.shape[1]), np.int64)))
+        parts.append(glance(simulation, seen, np.zeros((len(seen), TRIED), np.int64)))
         simulation.step(_wander(rng, scores, demand))
         over = simulation.over
         if over.any():
@@ -108,7 +108,7 @@ def _pick(rng: np.random.Generator, scores: Floats) -> tuple[Longs, Longs]:
 
 def _choices(rng: np.random.Generator, scores: Floats) -> Longs:
     """The best, and some other, likelier the more it is thought to gain; NOTHING where there is
-    none. [moments, 2]
+    none. [moments, TRIED]
     """
     best = scores[:, 1:].argmax(axis=1)
     others = scores[:, 1:] + 2.0 * rng.gumbel(size=scores[:, 1:].shape)
