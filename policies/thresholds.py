@@ -23,7 +23,7 @@ from policies.policy import Scores
 
 __all__ = ["BARS", "OverTheBar"]
 
-BARS: Final[dict[Kind, float]] = {Kind.BLOCK: 15.0, Kind.ISOLATE: 110.0, Kind.REVOKE: 20.0}
+BARS: Final[dict[Kind, float]] = {Kind.BLOCK: 20.0, Kind.ISOLATE: 110.0, Kind.REVOKE: 20.0}
 
 
 class OverTheBar:
@@ -49,8 +49,7 @@ class OverTheBar:
         return result
 
     def scores_of_many(self, entities: NDArray[np.float32], context: NDArray[np.float32]) -> Scores:
-        """The same for padded observations: entities [batch, rows, F] -> [batch, 1 + VERBS * rows].
-        """
+        """The same for padded observations: [batch, rows, F] -> [batch, 1 + VERBS * rows]."""
         batch, n, _ = entities.shape
         bars = np.array([self.bars[kind] for kind in Kind], dtype=np.float32)
         times = (entities[:, :, KIND : KIND + len(Kind)] / bars).sum(axis=2)
