@@ -4,7 +4,6 @@ is called.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from policies.inventory import InventoryError
-from policies.network import DEFAULT_MODEL, ModelError
-from rl_env.scenario import Scenario, ScenarioError
+from policies.network import ModelError
+from rl_env.scenario import ScenarioError
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from rl_env.train import TrainConfig
 
-__all__ = ["dataset", "evaluate", "train"]
+__all__ = ["dataset", "train"]
 
 
 _scenario = click.option(
@@ -54,34 +53,6 @@ def train(
     summaries = write_model(learner, config, out / name, name, episodes)
     click.echo(table(summaries))
     click.echo(f"wrote {out / name}")
-
-
-@click.command()
-@click.option("--model", type=click.Path(path_type=Path), default=DEFAULT_MODEL)
-@_scenario
-@click.option("--episodes", type=click.IntRange(1), default=200, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
-def evaluate(model: Path, scenario: str, episodes: int, as_json: bool) -> None:
-    """Compare a model with the baselines and an oracle on held-out episodes."""
-    from rl_env.evaluate import HELD_OUT, compare, players, table
-
-    with _told(ModelError, ScenarioError, InventoryError):
-        played_in, compared = Scenario.load(scenario), players(model)
-        with click.progressbar(
-            length=len(compared) * episodes, label="episodes", file=sys.stderr
-        ) as bar:
-            summaries = compare(compared, played_in, episodes, tell=bar.update)
-    if as_json:
-        result = {
-            "model": str(model),
-            "scenario": scenario,
-            "episodes": episodes,
-            "first_seed": HELD_OUT,
-            "policies": {s.name: s.to_json() for s in summaries},
-        }
-        click.echo(json.dumps(result))
-    else:
-        click.echo(table(summaries))
 
 
 @click.command()
