@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from rl_env.train import TrainConfig
 
-__all__ = ["dataset", "evaluate", "train"]
+__all__ = ["evaluate", "train"]
 
 
 _scenario = click.option(
@@ -82,28 +82,6 @@ def evaluate(model: Path, scenario: str, episodes: int, as_json: bool) -> None:
         click.echo(json.dumps(result))
     else:
         click.echo(table(summaries))
-
-
-@click.command()
-@click.option("--out", "name", required=True, help="The data set's id, as countersign/mine-v0.")
-@click.option("--episodes", type=click.IntRange(1), default=100, show_default=True)
-@click.option(
-    "--policy",
-    default="playbook",
-    show_default=True,
-    help="nothing, random, playbook, or a model's folder.",
-)
-@_scenario
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-def dataset(name: str, episodes: int, policy: str, scenario: str, seed: int) -> None:
-    """Record episodes as a Minari data set, for offline reinforcement learning."""
-    from rl_env.dataset import DatasetError, player_called, record
-
-    with _told(DatasetError, ModelError, ScenarioError, InventoryError):
-        player = player_called(policy)
-        with click.progressbar(length=episodes, label="episodes", file=sys.stderr) as bar:
-            made = record(name, player, scenario, episodes, seed, tell=bar.update)
-    click.echo(f"wrote {made.total_episodes} episodes, {made.total_steps} decisions: {made.id}")
 
 
 @contextmanager
