@@ -52,7 +52,7 @@ Indices = NDArray[np.int64]
 class OfflineConfig:
     """Everything that decides a run, beside the data."""
 
-    method: Method = "cql"
+    method: Method = "bc"
     seed: int = 1
     updates: int = 3000
     batch: int = 256  # decisions of an update

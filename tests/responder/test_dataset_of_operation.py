@@ -28,9 +28,9 @@ from responder.decision import Decision, answers, decide, standings  # noqa: E40
 from responder.evidence import EvidenceStore  # noqa: E402
 from rl_env.dataset import DatasetError  # noqa: E402
 from rl_env.decisions import load  # noqa: E402
+from rl_env.offline_commands import dataset as dataset_command  # noqa: E402
+from rl_env.offline_commands import train_offline  # noqa: E402
 from rl_env.operation import from_audit, read  # noqa: E402
-from rl_env.recorded import dataset as dataset_command  # noqa: E402
-from rl_env.recorded import train_offline  # noqa: E402
 
 TTL = (1800, 3600, 86400)
 ADDRESS = "203.0.113.9/32"

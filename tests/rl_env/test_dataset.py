@@ -13,8 +13,8 @@ minari = pytest.importorskip("minari", reason="minari is not installed: it comes
 from rl_env.dataset import DatasetError, player_called, record  # noqa: E402
 from rl_env.env import CountersignEnv  # noqa: E402
 from rl_env.evaluate import HELD_OUT  # noqa: E402
+from rl_env.offline_commands import dataset as dataset_command  # noqa: E402
 from rl_env.playing import Chance  # noqa: E402
-from rl_env.recorded import dataset as dataset_command  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -32,9 +32,9 @@ from rl_env.offline import (  # noqa: E402
     transitions,
     wanted,
 )
+from rl_env.offline_commands import train_offline  # noqa: E402
 from rl_env.offline_model import agreement  # noqa: E402
 from rl_env.playing import Chance  # noqa: E402
-from rl_env.recorded import train_offline  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
