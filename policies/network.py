@@ -120,8 +120,8 @@ def expected(outcomes: Array, caution: Array) -> Array:
     chance = 1.0 / (1.0 + np.exp(-outcomes[:, :, Outcome.LOGIT]))
     wrong = outcomes[:, :, Outcome.WRONG].copy()
     wrong[:, Verb.ORDER] *= caution
-    result: Array = chance * outcomes[:, :, Outcome.RIGHT] + (1.0 - chance) * wrong
-    return result
+    gains = chance * outcomes[:, :, Outcome.RIGHT] + (1.0 - chance) * wrong
+    return gains.astype(np.float32, copy=False)
 
 
 def speaking(entities: Array) -> NDArray[np.bool_]:
@@ -165,7 +165,10 @@ class LearnedPolicy:
         """float32 [1 + VERBS * n]: what is gained, in units of reward, by each choice now over
         waiting a minute; zero for "do nothing".
         """
-        return self.scores_of_many(observation.entities[None], observation.context[None])[0]
+        result: Array = self.scores_of_many(
+            observation.entities[None], observation.context[None]
+        )[0]
+        return result
 
     def scores_of_many(self, entities: Array, context: Array) -> Array:
         """The same for padded observations: entities [batch, rows, F], where rows of nothing are

@@ -12,8 +12,8 @@ from rl_env.evaluate import VALIDATION, Summary, table
 
 __all__ = ["card", "publish", "score_tables"]
 
-_MEANT = """**Meant for** proposing, under guardrails and people's signatures. **Not meant for** acting
-alone. It knows only what sensors report, and can be misled by whoever can forge alerts."""
+_MEANT = """**Meant for** proposing, under guardrails and people's signatures. **Not meant for**
+acting alone. It knows only what sensors report, and can be misled by whoever can forge alerts."""
 
 Entry = Mapping[str, Any]  # of a manifest; its evaluation is of `rl_env.contest.Contest.run`
 

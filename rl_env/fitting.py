@@ -34,7 +34,7 @@ def fit(
             group["lr"] = rates[0] * (rates[1] / rates[0]) ** (step / steps)
         loss = _loss(network, moments.some(rng.integers(len(moments), size=_BATCH)))
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         total += float(loss.detach())

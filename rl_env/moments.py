@@ -1,4 +1,4 @@
-"""What is learned from: moments as the agent saw them, with what was true and what choices gained."""
+"""What is learned from: moments as the agent saw them, what was true, and what choices gained."""
 
 from __future__ import annotations
 

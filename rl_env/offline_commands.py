@@ -201,7 +201,7 @@ def _written(
     from rl_env.evaluate import players
     from rl_env.offline_model import write_model
 
-    length = 0 if scenario is None else episodes * (len(players(None)) + 1)
+    length = 0 if scenario is None else episodes * (len(players()) + 1)
     with click.progressbar(length=length, label="episodes", file=sys.stderr) as bar:
         return write_model(network, config, names, held, scenario, episodes, folder, bar.update)
 
