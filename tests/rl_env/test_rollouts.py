@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from policies.columns import KIND, VERBS
-from policies.network import LearnedPolicy, speaking
+from policies.network import LearnedPolicy, Outcome, speaking
 from policies.policy import NOTHING, Verb
 from rl_env.agent import EntityNetwork
 from rl_env.env import space_of
@@ -109,7 +109,7 @@ def test_the_taught_tell_right_from_wrong(network: EntityNetwork, lesson: Moment
     """On episodes that were not in their lessons."""
     optimizer = torch.optim.Adam(network.parameters())
     taught = lessons(SHORT, 20_000, 7)
-    fit(network, optimizer, taught, 4.0, (1e-3, 1e-4), np.random.default_rng(0))
+    fit(network, optimizer, taught, 16.0, (5e-3, 5e-4), np.random.default_rng(0))
     counts = torch.as_tensor(np.diff(lesson.begins))
     sample = torch.repeat_interleave(torch.arange(len(counts)), counts)
     with torch.no_grad():
@@ -139,7 +139,9 @@ def test_moments_are_played_out_or_only_looked_at(network: EntityNetwork) -> Non
 
 
 def test_in_quiet_times_no_order_gains(network: EntityNetwork) -> None:
-    """Where nothing is attacked, whatever is done costs."""
+    """Where nothing is attacked, whatever is done costs, to a policy that else does nothing."""
+    with torch.no_grad():
+        network.head.bias[:: len(Outcome)] = -4.0
     quiet = scenario(kinds={"quiet": 1}, minutes=60)
     found = explore(quiet, policy(network), 300, 2)
     places = found.tried[found.tried >= 0]
@@ -147,7 +149,7 @@ def test_in_quiet_times_no_order_gains(network: EntityNetwork) -> None:
     assert not found.right.ravel()[places[orders]].any()
     gains = found.gains[found.tried >= 0][orders]
     assert gains.mean() < -0.5
-    assert (gains <= 1.0).mean() > 0.97  # a question less, at times, is all there is to gain
+    assert (gains <= 0.0).all()
 
 
 def test_containing_what_is_taken_over_gains(network: EntityNetwork) -> None:
