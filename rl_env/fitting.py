@@ -13,7 +13,7 @@ from rl_env.moments import Moments
 __all__ = ["fit"]
 
 _BATCH = 512  # moments of an improvement
-_SCALE = 0.01  # of squared gains, which are a hundred times a chance's loss
+_SCALE = 0.003  # of squared gains, which are noisy beside what is told of chances
 
 
 def fit(
