@@ -50,12 +50,13 @@ class TrainConfig:
     scenario: str = "sites-10-50"  # a registered one, or a file
     seed: int = 1
     hidden: int = 64
-    lessons: int = 400_000  # moments seen with the teacher
+    lessons: int = 1_500_000  # moments seen with the teacher
+    lesson_passes: float = 6.0
     rounds: int = 10  # of policy iteration
     moments: int = 16_000  # of a round, that are played out
     kept: int = 5  # rounds that are learned from
     passes: float = 3.0  # over all that is learned from, in each round
-    learning_rate: float = 1e-3  # falls to a twentieth in each round
+    learning_rate: float = 2e-3  # of the lessons, and half of it in rounds; falls to a twentieth
     false_isolations: float = 0.005  # share of attack-free episodes that may have any
     validation: int = 1024  # episodes after each round
     steps: int = 0  # decisions of MaskablePPO afterwards
@@ -170,10 +171,12 @@ class _Run:
     def _fit(self, number: int, moments: Moments) -> float:
         config = self._config
         # A new one each time, so that a run can be resumed between rounds.
-        optimizer = torch.optim.Adam(self._network.parameters(), lr=config.learning_rate)
-        rates = config.learning_rate, config.learning_rate / 20.0
+        optimizer = torch.optim.Adam(self._network.parameters())
+        first = number == 0
+        passes = config.lesson_passes if first else config.passes
+        rate = config.learning_rate if first else config.learning_rate / 2.0
         rng = np.random.default_rng([config.seed, number])
-        return fit(self._network, optimizer, moments, config.passes, rates, rng)
+        return fit(self._network, optimizer, moments, passes, (rate, rate / 20.0), rng)
 
     def _seeds(self, number: int) -> list[int]:
         first = self._config.seed * _SEEDS + number * _PARTS

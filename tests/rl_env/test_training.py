@@ -30,7 +30,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> TrainConfig:
     scenario.write_text("network: {hosts: 16}\nepisode: {minutes: 20, warm_up: 5}\n")
     return TrainConfig(
         scenario=str(scenario), lessons=1000, rounds=2, moments=80, kept=1, passes=1.0,
-        hidden=8, validation=8,
+        lesson_passes=1.0, hidden=8, validation=8,
     )  # fmt: skip
 
 
@@ -103,7 +103,7 @@ def test_configuration_is_checked() -> None:
 def test_two_minutes_of_training_beat_chance_and_doing_nothing() -> None:
     for seed in (1, 2, 3):
         config = TrainConfig(
-            scenario="small-16", seed=seed, lessons=40_000, rounds=1, moments=2000, hidden=32,
+            scenario="small-16", seed=seed, lessons=40_000, lesson_passes=3.0, rounds=1, moments=2000, hidden=32,
             validation=64,
         )  # fmt: skip
         network = train(config)
