@@ -11,8 +11,8 @@ import numpy as np
 from minari import EpisodeData, MinariDataset
 from numpy.typing import NDArray
 
-from policies.actions import Kind
-from policies.columns import KIND, NATS, ORDERED, PENDING, TOTAL, VERBS
+from policies.columns import VERBS
+from policies.network import speaking
 from policies.policy import NOTHING
 from rl_env.dataset import DatasetError, check
 from rl_env.env import ENVIRONMENT
@@ -89,14 +89,6 @@ def spread(choice: Indices, rows: int, wider: int) -> Indices:
     return np.where(choice > NOTHING, 1 + verb * wider + row, choice)
 
 
-def looked_at(entities: Floats) -> Flags:
-    """[..., rows, F] -> [..., rows]: whether a policy scores it."""
-    there = entities[..., KIND : KIND + len(Kind)].any(axis=-1)
-    under_way = (entities[..., ORDERED] > 0) | (entities[..., PENDING] > 0)
-    result: Flags = there & (under_way | (entities[..., TOTAL] >= 5.0 / NATS))
-    return result
-
-
 # ---------------------------------------------------------------- parts
 
 
@@ -117,7 +109,7 @@ class _Episode:
     def __init__(self, data: EpisodeData) -> None:
         entities = np.asarray(data.observations["entities"], dtype=np.float32)
         states, rows, _ = entities.shape
-        looked = looked_at(entities)
+        looked = speaking(entities)
         self.rows = int(looked.sum(axis=1).max())
         order = np.argsort(~looked, axis=1, kind="stable")[:, : self.rows]
         kept = np.take_along_axis(looked, order, axis=1)

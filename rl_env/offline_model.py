@@ -109,7 +109,8 @@ def _card(
 
 **What it is.** A policy over assets, credentials and addresses that proposes isolation, revocation
 or blocking from alerts alone, learned without a simulator. Its scores are {scores} each choice
-over doing nothing.
+over doing nothing. Only they were learned: the chance and the gains that its explanations split a
+score into mean nothing by themselves.
 
 **Learned from** {", ".join(names)} by {how}: {config.updates:,} updates of {config.batch}
 decisions, seed {config.seed}; all settings are in `manifest.json`.

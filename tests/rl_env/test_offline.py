@@ -274,7 +274,7 @@ def vars_of(decisions: Decisions) -> dict[str, object]:
 def test_the_command_writes_a_model_that_plays(scenario: str, tmp_path: Path) -> None:
     record("test/played-v0", player_called("playbook"), scenario, 10, 1)
     arguments = ["--dataset", "test/played-v0", "--method", "cql", "--updates", "20"]
-    arguments += ["--episodes", "4", "--out", str(tmp_path), "--name", "tried", "--json"]
+    arguments += ["--episodes", "64", "--out", str(tmp_path), "--name", "tried", "--json"]
     done = CliRunner().invoke(train_offline, arguments)
     assert done.exit_code == 0, done.output
     facts = json.loads(done.stdout)
