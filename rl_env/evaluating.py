@@ -111,11 +111,10 @@ def _draw(found: dict[str, Any], folders: dict[str, Path], plots: Path) -> None:
 
 
 def _tell(found: dict[str, Any], as_json: bool) -> None:
-    from rl_env.card import score_tables
-    from rl_env.evaluate import Summary, table
+    from rl_env.card import figures_table, score_tables
 
     if as_json:
         click.echo(json.dumps(found))
         return
-    click.echo(table(Summary(**each) for each in found["policies"].values()))
+    click.echo(figures_table(found))
     click.echo("\n" + score_tables(found))
