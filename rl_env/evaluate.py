@@ -109,7 +109,8 @@ def players(*models: Path) -> list[Player]:
 
 
 def held_out(scenario: Scenario) -> Scenario:
-    """The same scenario at sites that no training sees; one with an inventory has only its own.
+    """The same scenario at sites that no training sees, of `network.seed` 2**30 or more; one with
+    an inventory has only its own.
 
     Unless the scenario says how many sites there are, they are many, so that most episodes of an
     evaluation have one of their own: what resampled episodes say then holds for other sites, too.

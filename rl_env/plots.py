@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from policies.network import ModelError
 from rl_env.oracle import Oracle
 from rl_env.playing import Chance, Nobody
 
@@ -25,14 +26,18 @@ _DOTS = 150  # per inch
 
 
 def curve(folder: Path) -> Curve | None:
-    """What `learning.csv` of a model folder tells; None where there is none."""
+    """What `learning.csv` of a model folder tells; None where there is none. Raises ModelError."""
     path = folder / "learning.csv"
     if not path.is_file():
         return None
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    decisions = [float(row["decisions"]) for row in rows]
-    return decisions, [float(row["validation_return"]) for row in rows]
+    try:
+        decisions = [float(row["decisions"]) for row in rows]
+        return decisions, [float(row["validation_return"]) for row in rows]
+    except (KeyError, TypeError, ValueError) as error:
+        reason = "expected numbers in columns decisions and validation_return"
+        raise ModelError(f"{path}: {reason}") from error
 
 
 def draw(evaluation: Entry, curves: Mapping[str, Curve], folder: Path) -> list[Path]:

@@ -176,10 +176,10 @@ def test_write_puts_the_same_figures_into_manifest_and_card(model: Path, scenari
     assert after.hash != before.hash and after.hash.hex() in done.stderr
     text = (model / "card.md").read_text(encoding="utf-8")
     assert text == card(after.manifest)
-    assert "# Model card: one" in text and f"scenario `{scenario}`, seed 1" in text
+    assert "# Model card: one" in text
+    assert f"scenario `{scenario}`, seed 1" in " ".join(text.split())
     for name, figures in after.manifest["evaluation"]["policies"].items():
         assert f"| {name} | {figures['mean_return']:.1f} [" in text
-    assert max(len(line) for line in text.splitlines() if " " in line and line[0] != "|") <= 100
 
 
 def test_card_says_what_was_not_tested(model: Path, scenario: str) -> None:
@@ -218,8 +218,11 @@ def test_plots_of_everything_there_is(
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in out.iterdir())
 
 
-def test_no_learning_curve_is_no_mistake(model: Path) -> None:
+def test_no_learning_curve_is_no_mistake_but_another_file_is(model: Path) -> None:
     assert curve(model) is None
+    (model / "learning.csv").write_text("decisions,loss\n1,2\n", encoding="utf-8")
+    with pytest.raises(ModelError, match="validation_return"):
+        curve(model)
 
 
 def test_names_what_it_cannot_use(tmp_path: Path, model: Path) -> None:
