@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from policies.network import LearnedPolicy
 from rl_env.evaluate import VALIDATION, Summary, table
+from rl_env.oracle import Oracle
+from rl_env.playing import Nobody
 
-__all__ = ["card", "publish", "score_tables"]
+__all__ = ["card", "figures_table", "publish", "score_tables"]
 
 _MEANT = """**Meant for** proposing, under guardrails and people's signatures. **Not meant for**
 acting alone. It knows only what sensors report, and can be misled by whoever can forge alerts."""
+
+_ENDS = (Nobody.name, Oracle.name)  # of the normalised scale: always 0 and 1
 
 Entry = Mapping[str, Any]  # of a manifest; its evaluation is of `rl_env.contest.Contest.run`
 
@@ -32,16 +37,14 @@ def publish(folder: Path, evaluation: Entry) -> bytes:
 def card(manifest: Entry) -> str:
     """Markdown, from the manifest alone."""
     evaluation = manifest["evaluation"]
-    figures = [Summary(**each) for each in evaluation["policies"].values()]
     parts = [
         _what(manifest),
         _training(manifest),
         _evaluation(evaluation),
-        table(figures),
-        "The oracle is told the truth, and bounds what any policy can reach.",
+        figures_table(evaluation),
         score_tables(evaluation),
         "**Not tested:**",
-        "\n".join(f"- {each}" for each in _untested(manifest)),
+        "\n".join(_paragraph(f"- {each}") for each in _untested(manifest)),
         _MEANT,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -51,58 +54,70 @@ def card(manifest: Entry) -> str:
 
 
 def _what(manifest: Entry) -> str:
-    shape = ", ".join(f"{key} {value}" for key, value in manifest["architecture"].items())
-    return f"""# Model card: {manifest["name"]}
-
-**What it is.** A policy over assets, credentials and addresses that proposes isolation, revocation
-or blocking from alerts alone, for any number of them ({shape}; observations of version
-{manifest["observation_version"]}). Its hash is over `manifest.json` and `model.safetensors`, see
-`policies/network.py`."""
+    shape = ", ".join(f"{key} {value}" for key, value in sorted(manifest["architecture"].items()))
+    text = (
+        "**What it is.** A policy over assets, credentials and addresses that proposes isolation, "
+        f"revocation or blocking from alerts alone, for any number of them ({shape}; observations "
+        f"of version {manifest['observation_version']}). Its hash is over `manifest.json` and "
+        "`model.safetensors`, see `policies/network.py`."
+    )
+    return f"# Model card: {manifest['name']}\n\n{_paragraph(text)}"
 
 
 def _training(manifest: Entry) -> str:
     training = manifest["training"]
-    settings = ", ".join(f"{key} {value}" for key, value in training.items())
-    return (
+    settings = ", ".join(f"{key} {value}" for key, value in sorted(training.items()))
+    return _paragraph(
         f"**Trained on** `{manifest['environment']}`, scenario `{training['scenario']}`, seed "
-        f"{training['seed']}. Of the weights on the way, those were kept that did best on\n"
+        f"{training['seed']}. Of the weights on the way, those were kept that did best on "
         f"validation episodes, seeds from {VALIDATION} on, at the networks of training. All "
-        f"settings:\n{settings}."
+        f"settings: {settings}."
     )
 
 
 def _evaluation(evaluation: Entry) -> str:
     where = "at its own inventory" if evaluation.get("inventory") else "on networks held out, too"
-    return (
+    return _paragraph(
         f"**Evaluated** in scenario `{evaluation['scenario']}`, {evaluation['episodes']} episodes "
-        f"with seeds from {evaluation['first_seed']} on,\nwhich training never uses, {where}; the "
-        "same for all policies. Brackets: 95 % intervals. Normalised\nscores: 0 is doing nothing, "
-        "1 the oracle."
+        f"with seeds from {evaluation['first_seed']} on, which training never uses, {where}; the "
+        "same for all policies. Brackets: 95 % intervals. Normalised scores: 0 is doing nothing, "
+        "1 the oracle, who is told the truth and bounds what any policy can reach."
     )
+
+
+def _paragraph(text: str) -> str:
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
+
+
+def figures_table(evaluation: Entry) -> str:
+    """All policies, the best last."""
+    figures = [Summary(**each) for each in evaluation["policies"].values()]
+    return table(sorted(figures, key=lambda each: (each.mean_return, each.name)))
 
 
 def score_tables(evaluation: Entry) -> str:
     """Normalised scores by policy: over all, by task, and of sweeps, as far as there are any."""
     if "scores" not in evaluation:
         return ""
-    tasks, sizes, delays = evaluation["tasks"], evaluation["sizes"], evaluation["delays"]
+    sizes, delays = evaluation["sizes"], evaluation["delays"]
+    tasks = sorted(evaluation["tasks"], key=lambda task: evaluation["tasks"][task]["hosts"])
     rows = {
         name: [its["iqm"], its["ratio"], *(its["tasks"][task] for task in tasks)]
-        for name, its in evaluation["scores"].items()
+        for name, its in sorted(evaluation["scores"].items())
     }
     heads = ["interquartile mean", "ratio of means", *(f"{task} hosts" for task in tasks)]
     parts = ["Normalised scores, the last columns by task:", _grid(heads, rows)]
     if sizes:
         heads = [f"{each['hosts']} hosts" for each in sizes]
-        ratios = _across([_ratios(each["scores"]) for each in sizes])
+        ratios = _across([each["ratio"] for each in sizes])
         parts += [f"By size, {sizes[0]['episodes']} episodes each:", _grid(heads, ratios)]
     if delays:
         heads = [f"{each['minutes']:g} min" for each in delays]
-        ratios = _across([_ratios(each["scores"]) for each in delays])
-        told = f"By the median time to an answer, {delays[0]['episodes']} episodes each, a fifth of"
-        parts += [f"{told}\nwhat is right refused:", _grid(heads, ratios)]
+        ratios = _across([each["ratio"] for each in delays])
+        told = f"{delays[0]['episodes']} episodes each, a fifth of what is right refused"
+        parts += [f"By the median time to an answer, {told}:", _grid(heads, ratios)]
         harm = _across([each["harm"] for each in delays])
-        parts += ["Harm per episode in the same:", _grid(heads, harm)]
+        parts += ["Harm per episode in the same:", _grid(heads, harm, ())]
     return "\n\n".join(parts)
 
 
@@ -131,19 +146,18 @@ def _untested(manifest: Entry) -> Iterator[str]:
 # ---------------------------------------------------------------- tables
 
 
-def _ratios(scores: Entry) -> dict[str, Any]:
-    return {name: its["ratio"] for name, its in scores.items()}
-
-
 def _across(columns: Sequence[Entry]) -> dict[str, list[Any]]:
     """Rows by name, of columns that have all the same names."""
-    return {name: [column[name] for column in columns] for name in columns[0]}
+    return {name: [column[name] for column in columns] for name in sorted(columns[0])}
 
 
-def _grid(heads: Sequence[str], rows: Mapping[str, Sequence[Any]]) -> str:
+def _grid(
+    heads: Sequence[str], rows: Mapping[str, Sequence[Any]], left_out: Sequence[str] = _ENDS
+) -> str:
     lines = [f"| policy | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for name, row in rows.items():
-        lines.append(f"| {name} | {' | '.join(_estimate(each) for each in row)} |")
+        if name not in left_out:
+            lines.append(f"| {name} | {' | '.join(_estimate(each) for each in row)} |")
     return "\n".join(lines)
 
 

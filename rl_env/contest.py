@@ -19,10 +19,10 @@ from rl_env.evaluate import (
     Outcomes,
     Tell,
     held_out,
-    outcomes,
     players,
     rounded,
     summaries,
+    together,
 )
 from rl_env.oracle import Oracle
 from rl_env.playing import Chance, Nobody, Player, player_of
@@ -59,6 +59,8 @@ class Entrants:
             training = dict(model.manifest.get("training", {}))
             seed = training.pop("seed", None)
             name = f"{model.name}, seed {seed}" if model.name in models else model.name
+            if any(model.hash == other.hash for other in models.values()):
+                raise ModelError(f"{folder}: this model is given twice")
             if name in models or name in baselines:
                 raise ModelError(f"{folder}: another policy is called {name!r}; rename the model")
             models[name] = model
@@ -95,8 +97,8 @@ class Contest:
         """Plays everything. What comes back is plain JSON, and the same for the same contest.
 
         `policies` has a `Summary` for each player; `scores` the normalised ones of players and of
-        training seeds together, over all, and by task; `sizes` and `delays` the sweeps. Estimates
-        are [value, low, high]. Raises ScenarioError or InventoryError.
+        training seeds together, over all and by task; `sizes` and `delays` the sweeps, with plain
+        ratios. Estimates are [value, low, high]. Raises ScenarioError or InventoryError.
         """
         scenario = Scenario.load(self.scenario)
         in_sizes = [(hosts, sized(scenario, hosts)) for hosts in self.sizes]
@@ -114,14 +116,14 @@ class Contest:
             "scores": self._scores(played),
             "seeds": {name: len(runs) for name, runs in self._runs(played)},
             "sizes": [
-                {"hosts": hosts, "episodes": self.sweep_episodes, "scores": self._scores(played)}
+                {"hosts": hosts, "episodes": self.sweep_episodes, "ratio": self._ratios(played)}
                 for hosts, played in self._swept(in_sizes, tell)
             ],
             "delays": [
                 {
                     "minutes": minutes,
                     "episodes": self.sweep_episodes,
-                    "scores": self._scores(played),
+                    "ratio": self._ratios(played),
                     "harm": {name: _harm(runs) for name, runs in self._runs(played)},
                 }
                 for minutes, played in self._swept(in_delays, tell)
@@ -139,12 +141,9 @@ class Contest:
     def _play(
         self, scenario: Scenario, episodes: int, tell: Tell, leave_out: str = ""
     ) -> dict[str, Outcomes]:
-        there = held_out(scenario)
-        return {
-            name: outcomes(player, there, episodes, tell=tell)
-            for name, player in self.entrants.players().items()
-            if name != leave_out
-        }
+        found = self.entrants.players()
+        found.pop(leave_out, None)
+        return together(found, held_out(scenario), episodes, tell)
 
     def _runs(self, played: Played) -> Iterator[tuple[str, list[Outcomes]]]:
         """Of each player, and of training seeds together."""
@@ -152,12 +151,16 @@ class Contest:
         for name, members in self.entrants.together.items():
             yield name, [played[member] for member in members]
 
+    def _ratios(self, played: Played) -> dict[str, Estimate | None]:
+        nothing, oracle = played[Nobody.name].returns, played[Oracle.name].returns
+        return {name: ratio(_returns(its), nothing, oracle) for name, its in self._runs(played)}
+
     def _scores(self, played: Played) -> dict[str, Any]:
         nothing, oracle = played[Nobody.name].returns, played[Oracle.name].returns
         tasks = strata(played[Nobody.name].hosts)
         found = {}
         for name, its in self._runs(played):
-            runs = np.stack([run.returns for run in its])
+            runs = _returns(its)
             found[name] = {
                 "iqm": interquartile(runs, nothing, oracle, list(tasks.values())),
                 "ratio": ratio(runs, nothing, oracle),
@@ -208,6 +211,10 @@ def _tasks(played: Played) -> dict[str, Any]:
         task: {"episodes": len(of_it), "hosts": float(hosts[of_it].mean())}
         for task, of_it in strata(hosts).items()
     }
+
+
+def _returns(runs: Sequence[Outcomes]) -> NDArray[np.float64]:
+    return np.stack([run.returns for run in runs])
 
 
 def _harm(runs: Sequence[Outcomes]) -> Estimate:

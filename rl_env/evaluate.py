@@ -47,11 +47,14 @@ __all__ = [
     "rounded",
     "summaries",
     "table",
+    "together",
 ]
 
 HELD_OUT = 1_000_000  # seeds from here on are for evaluation; training stays below
 VALIDATION = 2_000_000  # seeds from here on choose among the weights of a run
 _ELSEWHERE = 1 << 30  # bit of the seeds of networks that are for evaluation
+_HOSTS_ELSEWHERE = 25_600  # of all those networks, about, and how many networks these make
+_FEWEST, _MOST = 32, 256
 _BATCH = 64  # episodes at a time
 
 Tell = Callable[[int], None]  # that so many episodes more are over
@@ -106,11 +109,18 @@ def players(*models: Path) -> list[Player]:
 
 
 def held_out(scenario: Scenario) -> Scenario:
-    """The same scenario at sites that no training sees; one with an inventory has only its own."""
+    """The same scenario at sites that no training sees, of `network.seed` 2**30 or more; one with
+    an inventory has only its own.
+
+    Unless the scenario says how many sites there are, they are many, so that most episodes of an
+    evaluation have one of their own: what resampled episodes say then holds for other sites, too.
+    """
     network = scenario.network
     if network.inventory:
         return scenario
-    return replace(scenario, network=replace(network, seed=network.seed | _ELSEWHERE))
+    usual = min(_MOST, max(_FEWEST, _HOSTS_ELSEWHERE // network.hosts[1]))
+    elsewhere = replace(network, seed=network.seed | _ELSEWHERE, sites=network.sites or usual)
+    return replace(scenario, network=elsewhere)
 
 
 def compare(
@@ -122,8 +132,22 @@ def compare(
     """All of them in the same held-out episodes at the same held-out sites; with normalised scores
     where doing nothing and the oracle are among them.
     """
-    there = held_out(scenario)
-    return summaries({p.name: outcomes(p, there, episodes, tell=tell) for p in compared})
+    by_name = {player.name: player for player in compared}
+    return summaries(together(by_name, held_out(scenario), episodes, tell))
+
+
+def together(
+    compared: Mapping[str, Player],
+    scenario: Scenario,
+    episodes: int,
+    tell: Tell = lambda episodes: None,
+) -> dict[str, Outcomes]:
+    """What becomes of the same held-out episodes with each of them, by name."""
+    simulation = Simulation(scenario, min(_BATCH, episodes))
+    return {
+        name: _outcomes(simulation, player, episodes, HELD_OUT, tell)
+        for name, player in compared.items()
+    }
 
 
 def summaries(played: Mapping[str, Outcomes]) -> list[Summary]:
@@ -159,8 +183,14 @@ def outcomes(
     tell: Tell = lambda episodes: None,
 ) -> Outcomes:
     """The same, episode by episode."""
-    parts: list[Outcomes] = []
     simulation = Simulation(scenario, min(_BATCH, episodes))
+    return _outcomes(simulation, player, episodes, first_seed, tell)
+
+
+def _outcomes(
+    simulation: Simulation, player: Player, episodes: int, first_seed: int, tell: Tell
+) -> Outcomes:
+    parts: list[Outcomes] = []
     for done in range(0, episodes, simulation.batch):
         kept = min(simulation.batch, episodes - done)
         played = _play(simulation, player, first_seed + done)
@@ -258,6 +288,6 @@ def rounded(value: Any) -> Any:
     """The same with numbers of four digits after the point and lists for tuples, as JSON has it."""
     if isinstance(value, dict):
         return {key: rounded(each) for key, each in value.items()}
-    if isinstance(value, tuple):
+    if isinstance(value, (tuple, list)):
         return [rounded(each) for each in value]
     return round(value, 4) if isinstance(value, float) else value

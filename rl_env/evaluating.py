@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from policies.inventory import InventoryError
 from policies.network import DEFAULT_MODEL, ModelError
 from rl_env.scenario import ScenarioError
+
+if TYPE_CHECKING:
+    from rl_env.contest import Entrants
 
 __all__ = ["evaluate"]
 
@@ -69,8 +72,11 @@ def evaluate(
     Example: countersign evaluate --episodes 200
     countersign evaluate --model models/a --model models/b --sweep all --plots build/plots --write
     """
+    import rliable  # noqa: F401 - told now if it is missing, not after all episodes
+
     from rl_env.card import publish
     from rl_env.contest import DELAYS, SIZES, Contest, Entrants
+    from rl_env.plots import curve, draw
 
     try:
         entrants = Entrants.load(models)
@@ -85,7 +91,10 @@ def evaluate(
         with click.progressbar(length=contest.length(), label="episodes", file=sys.stderr) as bar:
             found = contest.run(bar.update)
         if plots is not None:
-            _draw(found, dict(zip(entrants.models, models, strict=True)), plots)
+            folders = zip(entrants.models, models, strict=True)
+            curves = {name: told for name, folder in folders if (told := curve(folder))}
+            for path in draw(found, curves, plots):
+                click.echo(f"wrote {path}", err=True)
         if write:
             digest = publish(models[0], found)
             click.echo(f"wrote manifest and card of {models[0]}: now 0x{digest.hex()}", err=True)
@@ -94,7 +103,7 @@ def evaluate(
     _tell(found, as_json)
 
 
-def _trained_on(entrants: Any) -> str:
+def _trained_on(entrants: Entrants) -> str:
     first = next(iter(entrants.models.values()))
     scenario = first.manifest.get("training", {}).get("scenario")
     if not isinstance(scenario, str):
@@ -102,20 +111,11 @@ def _trained_on(entrants: Any) -> str:
     return scenario
 
 
-def _draw(found: dict[str, Any], folders: dict[str, Path], plots: Path) -> None:
-    from rl_env.plots import curve, draw
-
-    curves = {name: told for name, folder in folders.items() if (told := curve(folder))}
-    for path in draw(found, curves, plots):
-        click.echo(f"wrote {path}", err=True)
-
-
 def _tell(found: dict[str, Any], as_json: bool) -> None:
-    from rl_env.card import score_tables
-    from rl_env.evaluate import Summary, table
+    from rl_env.card import figures_table, score_tables
 
     if as_json:
         click.echo(json.dumps(found))
         return
-    click.echo(table(Summary(**each) for each in found["policies"].values()))
+    click.echo(figures_table(found))
     click.echo("\n" + score_tables(found))

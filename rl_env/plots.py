@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from policies.network import ModelError
 from rl_env.oracle import Oracle
 from rl_env.playing import Chance, Nobody
 
@@ -25,14 +26,18 @@ _DOTS = 150  # per inch
 
 
 def curve(folder: Path) -> Curve | None:
-    """What `learning.csv` of a model folder tells; None where there is none."""
+    """What `learning.csv` of a model folder tells; None where there is none. Raises ModelError."""
     path = folder / "learning.csv"
     if not path.is_file():
         return None
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    decisions = [float(row["decisions"]) for row in rows]
-    return decisions, [float(row["validation_return"]) for row in rows]
+    try:
+        decisions = [float(row["decisions"]) for row in rows]
+        return decisions, [float(row["validation_return"]) for row in rows]
+    except (KeyError, TypeError, ValueError) as error:
+        reason = "expected numbers in columns decisions and validation_return"
+        raise ModelError(f"{path}: {reason}") from error
 
 
 def draw(evaluation: Entry, curves: Mapping[str, Curve], folder: Path) -> list[Path]:
@@ -72,22 +77,24 @@ def _size(evaluation: Entry) -> tuple[str, Figure]:
             (evaluation["tasks"][task]["hosts"], estimate)
             for task, estimate in its["tasks"].items()
         ]
-        points += [(e["hosts"], e["scores"][name]["ratio"]) for e in evaluation["sizes"]]
+        points += [(e["hosts"], e["ratio"][name]) for e in evaluation["sizes"]]
         _line(axes, name, points)
-    axes.set_xscale("log")
+    _logarithmic(axes, [e["hosts"] for e in (*evaluation["tasks"].values(), *evaluation["sizes"])])
     _label(axes, "hosts of the network", "normalised score")
     return "size", figure
 
 
 def _delay(evaluation: Entry) -> tuple[str, Figure]:
+    """Scores of those who act, and harm of all, in colours of their own."""
     figure, (scores, harm) = _figure(2)
     swept = evaluation["delays"]
-    for name, _ in _contestants(swept[0]["scores"]):
-        _line(scores, name, [(e["minutes"], e["scores"][name]["ratio"]) for e in swept])
-    for name in swept[0]["harm"]:
+    contestants = [name for name, _ in _contestants(swept[0]["ratio"])]
+    for name in contestants:
+        _line(scores, name, [(e["minutes"], e["ratio"][name]) for e in swept])
+    for name in (*contestants, *_ENDS):
         _line(harm, name, [(e["minutes"], e["harm"][name]) for e in swept])
     for axes, what in ((scores, "normalised score"), (harm, "harm per episode")):
-        axes.set_xscale("log")
+        _logarithmic(axes, [e["minutes"] for e in swept])
         _label(axes, "median minutes to an answer", what)
     return "delay", figure
 
@@ -150,6 +157,17 @@ def _line(axes: Axes, name: str, points: Points) -> None:
     values, lows, highs = zip(*(estimate for _, estimate in kept), strict=True)
     (line,) = axes.plot(places, values, marker="o", markersize=3, label=name)
     axes.fill_between(places, lows, highs, alpha=0.15, color=line.get_color(), linewidth=0)
+
+
+def _logarithmic(axes: Axes, places: Sequence[float]) -> None:
+    """With a tick at each place that is not too close to the one before."""
+    ticks: list[float] = []
+    for place in sorted(places):
+        if not ticks or place > 1.25 * ticks[-1]:
+            ticks.append(place)
+    axes.set_xscale("log")
+    axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+    axes.minorticks_off()
 
 
 def _label(axes: Axes, x: str, y: str) -> None:

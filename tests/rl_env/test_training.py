@@ -103,8 +103,8 @@ def test_configuration_is_checked() -> None:
 def test_two_minutes_of_training_beat_chance_and_doing_nothing() -> None:
     for seed in (1, 2, 3):
         config = TrainConfig(
-            scenario="small-16", seed=seed, lessons=40_000, lesson_passes=3.0, rounds=1, moments=2000, hidden=32,
-            validation=64,
+            scenario="small-16", seed=seed, lessons=40_000, lesson_passes=3.0, rounds=1,
+            moments=2000, hidden=32, validation=64,
         )  # fmt: skip
         network = train(config)
         weights = {name: tensor.numpy() for name, tensor in network.tensors().items()}
