@@ -86,8 +86,9 @@ def ratio(runs: Floats, nothing: Floats, oracle: Floats) -> Estimate | None:
         return None
     means = resampled(gains)
     seeds = np.random.default_rng(1).integers(len(runs), size=(_RESAMPLES, len(runs)))
-    ratios = np.take_along_axis(means[:, 1:], seeds, axis=1).mean(axis=1) / means[:, 0]
-    low, high = np.percentile(ratios, _SIDES)
+    gained, most = np.take_along_axis(means[:, 1:], seeds, axis=1).mean(axis=1), means[:, 0]
+    some = most > 0.0  # of few episodes all may be drawn in which there was nothing to gain
+    low, high = np.percentile(gained[some] / most[some], _SIDES)
     return Estimate(float(gains[:, 1:].mean() / gains[:, 0].mean()), float(low), float(high))
 
 
