@@ -53,7 +53,7 @@ class BatchPPO(MaskablePPO):
                 "MaskablePPO takes others"
             )
         super()._setup_model()
-        if isinstance(self.policy.optimizer, torch.optim.Adam):
+        if isinstance(self.policy.optimizer, torch.optim.Adam):  # the same step in one go
             for group in self.policy.optimizer.param_groups:
                 group.update(fused=True, foreach=False)
 
@@ -80,7 +80,7 @@ class BatchPPO(MaskablePPO):
         callback.on_rollout_start()
         for step in range(n_rollout_steps):
             if use_masking:
-                rollout_buffer.action_masks[step] = get_action_masks(env)
+                rollout_buffer.action_masks[step] = _masks_of(env)
             actions = self._act(rollout_buffer, step)
             new_obs, rewards, dones, infos = env.step(actions)
             self.num_timesteps += env.num_envs
@@ -90,9 +90,11 @@ class BatchPPO(MaskablePPO):
             if dones.any():
                 self._finish(rewards, dones, infos)
             rollout_buffer.rewards[step] = rewards
+            assert isinstance(new_obs, dict)
             self._last_obs, self._last_episode_starts = new_obs, dones
+        assert isinstance(self._last_obs, dict)
         with torch.inference_mode():
-            last_values = self.policy.predict_values(obs_as_tensor(new_obs, self.device))
+            last_values = self.policy.predict_values(obs_as_tensor(self._last_obs, self.device))
         rollout_buffer.compute_returns_and_advantage(last_values, dones)
         rollout_buffer.pos, rollout_buffer.full = n_rollout_steps, True
         callback.on_rollout_end()
@@ -150,7 +152,7 @@ class BatchPPO(MaskablePPO):
     def _epoch(
         self, frames: MaskableDictRolloutBufferSamples, told: dict[str, list[float]]
     ) -> bool:
-        """Whether it went to its end, i.e. the policy did not move further than `target_kl` says."""
+        """Whether it went to its end: the policy moved no further than `target_kl` allows."""
         optimizer = self.policy.optimizer
         for some in _shuffled(frames, self.n_steps, self.n_envs, self.batch_size):
             loss, facts = self._loss(some)
@@ -238,6 +240,12 @@ class BatchPPO(MaskablePPO):
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self.device)
+
+
+def _masks_of(env: VecEnv) -> NDArray[np.bool_]:
+    """bool [batch, choices]; at once where the environments are one object."""
+    at_once = getattr(env, "action_masks", None)
+    return at_once() if at_once else get_action_masks(env)
 
 
 def _masked(logits: Tensor, masks: Tensor) -> Tensor:
