@@ -99,26 +99,25 @@ def test_configuration_is_checked() -> None:
         TrainConfig(moments=1)
 
 
-@pytest.mark.slow
-def test_two_minutes_of_training_beat_chance_and_doing_nothing() -> None:
-    for seed in (1, 2, 3):
-        config = TrainConfig(
-            scenario="small-16", seed=seed, lessons=40_000, lesson_passes=3.0, rounds=1,
-            moments=2000, hidden=32, validation=64,
-        )  # fmt: skip
-        network = train(config)
-        weights = {name: tensor.numpy() for name, tensor in network.tensors().items()}
-        learned, nobody, chance = (
-            outcomes(each, Scenario.load("small-16"), 256, VALIDATION + 1000).returns
-            for each in (
-                player_of(LearnedPolicy({"name": "learned"}, weights, bytes(32))),
-                Nobody(),
-                Chance(),
-            )
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_little_training_beats_chance_and_doing_nothing(seed: int) -> None:
+    config = TrainConfig(
+        scenario="small-16", seed=seed, lessons=40_000, lesson_passes=6.0, rounds=0, hidden=32,
+        validation=64,
+    )  # fmt: skip
+    network = train(config, workers=1)
+    weights = {name: tensor.numpy() for name, tensor in network.tensors().items()}
+    learned, nobody, chance = (
+        outcomes(each, Scenario.load("small-16"), 256, VALIDATION + 1000).returns
+        for each in (
+            player_of(LearnedPolicy({"name": "learned"}, weights, bytes(32))),
+            Nobody(),
+            Chance(),
         )
-        gain = learned - nobody
-        assert gain.mean() > 2.0 * gain.std() / len(gain) ** 0.5
-        assert learned.mean() > chance.mean() + 10.0
+    )
+    gain = learned - nobody
+    assert gain.mean() > 2.0 * gain.std() / len(gain) ** 0.5
+    assert learned.mean() > chance.mean() + 10.0
 
 
 # ---------------------------------------------------------------- commands
@@ -163,6 +162,7 @@ def test_command_names_what_it_cannot_use(tmp_path: Path, line: str, complaint: 
     assert complaint in done.output
 
 
+@pytest.mark.slow
 def test_sweep_trains_all_combinations_on_a_cluster(tiny: TrainConfig) -> None:
     """Ray on this machine, and the same weights' figures as without it."""
     base = replace(tiny, rounds=1)
