@@ -49,9 +49,9 @@ STRATA: Final = (
     (501, 2000),
 )
 _RESAMPLES: Final = 2000
-_FOLDS: Final = 20  # of a task at most
+_FOLDS: Final = (5, 20)  # of a task; of fewer, what is resampled tells too little
 _FOLD: Final = 15  # episodes at least
-_TASK: Final = 40  # episodes: with fewer, a stratum is no task
+_TASK: Final = _FOLDS[0] * _FOLD  # episodes: with fewer, a stratum is no task
 _SIDES: Final = (2.5, 97.5)  # percent
 
 Floats = NDArray[np.float64]
@@ -96,12 +96,12 @@ def interquartile(
     runs: Floats, nothing: Floats, oracle: Floats, tasks: Sequence[Ints]
 ) -> Estimate | None:
     """The interquartile mean over training seeds, folds and tasks; `tasks`: each one's episodes.
-    None where there are too few episodes for two folds of each task, or the oracle gains nothing.
+    None where there are too few episodes for five folds of each task, or the oracle gains nothing.
 
     Needs rliable (`countersign[report]`).
     """
-    folds = min([_FOLDS, *(len(task) // _FOLD for task in tasks)])
-    if not tasks or folds < 2 or (oracle - nothing).mean() <= 0.0:
+    folds = min([_FOLDS[1], *(len(task) // _FOLD for task in tasks)])
+    if not tasks or folds < _FOLDS[0] or (oracle - nothing).mean() <= 0.0:
         return None
     from rliable import library, metrics
 

@@ -154,11 +154,11 @@ def test_longer_answers_do_more_harm(model: Path, scenario: str) -> None:
 
 
 def test_tables_and_json_tell_the_same(model: Path) -> None:
-    done = run("--model", model, "--episodes", 60)
+    done = run("--model", model, "--episodes", 80)
     assert done.exit_code == 0, done.output
-    told = json.loads(run("--model", model, "--episodes", 60, "--json").stdout)
+    told = json.loads(run("--model", model, "--episodes", 80, "--json").stdout)
     assert set(told["policies"]) == BASELINES | {"one"}
-    assert (told["episodes"], told["first_seed"]) == (60, HELD_OUT)
+    assert (told["episodes"], told["first_seed"]) == (80, HELD_OUT)
     assert told["hosts"] == [16, 16]
     for name, figures in told["policies"].items():
         low, high = figures["interval"]

@@ -100,7 +100,7 @@ def test_no_score_where_there_is_nothing_to_gain_or_too_little_to_tell() -> None
     assert ratio(mine[None], nothing, nothing) is None
     assert interquartile(mine[None], nothing, nothing, parts(3)) is None
     assert interquartile(mine[None], nothing, oracle, []) is None
-    assert interquartile(mine[None], nothing, oracle, [np.arange(29), np.arange(29, 600)]) is None
+    assert interquartile(mine[None], nothing, oracle, [np.arange(74), np.arange(74, 600)]) is None
 
 
 def test_same_figures_again_whatever_was_drawn_before() -> None:
@@ -114,10 +114,10 @@ def test_same_figures_again_whatever_was_drawn_before() -> None:
 
 def test_strata_part_the_sizes() -> None:
     assert [low for low, _ in STRATA[1:]] == [high + 1 for _, high in STRATA[:-1]]
-    hosts = np.repeat([10, 16, 24, 50, 1000], [60, 60, 60, 60, 39])
+    hosts = np.repeat([10, 16, 24, 50, 1000], [80, 80, 80, 80, 74])
     found = strata(hosts)
     assert list(found) == ["10-16", "24", "50"]  # too few of 1,000 hosts
-    assert (found["24"] == np.arange(120, 180)).all()
+    assert (found["24"] == np.arange(160, 240)).all()
 
 
 def test_share_is_uncertain_where_none_is_set() -> None:
