@@ -94,8 +94,10 @@ def tensor_shapes(hidden: int) -> dict[str, tuple[int, ...]]:
         "encoder.0": (hidden, row + context),
         "encoder.1": (hidden, hidden),
         "attention": (HEADS, hidden),
-        "entity.0": (hidden, (2 + HEADS) * hidden + context),
-        "entity.1": (VERBS * len(Outcome), hidden),
+        "chance.0": (hidden, (2 + HEADS) * hidden + context),
+        "chance.1": (VERBS, hidden),
+        "gains.0": (hidden, row + (2 + HEADS) * hidden + context),
+        "gains.1": (2 * VERBS, hidden),
     }
     shapes: dict[str, tuple[int, ...]] = {}
     for name, shape in layers.items():
@@ -256,8 +258,11 @@ class LearnedPolicy:
         whole = np.concatenate(
             [together.max(axis=1), looked.reshape(len(begins), -1), context], axis=1
         )
-        found = self._linear("entity.1", _relu(self._joined("entity.0", hidden, whole, which)))
-        return found.reshape(len(found), VERBS, len(Outcome))
+        logits = self._linear("chance.1", _relu(self._joined("chance.0", hidden, whole, which)))
+        rows = np.concatenate([entities, hidden], axis=1)
+        gains = self._linear("gains.1", _relu(self._joined("gains.0", rows, whole, which)))
+        # In the order of Outcome.
+        return np.concatenate([logits[:, :, None], gains.reshape(-1, VERBS, 2)], axis=2)
 
     def _linear(self, name: str, x: Array) -> Array:
         result: Array = x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]
