@@ -20,7 +20,7 @@ LIVE := .venv/live.stamp node_modules/live.stamp
 DEV := .venv/dev.stamp node_modules/dev.stamp
 PROOFS := .venv-proofs/proofs.stamp
 
-.PHONY: help demo test test-slow lint train evaluate bench-gas bench-env lock clean
+.PHONY: help demo test test-slow lint train evaluate bench-gas bench-env bench-train lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -52,6 +52,9 @@ bench-gas: $(DEV) ## what an order costs in gas, beside Safe and Timelock
 bench-env: $(DEV) ## how fast the simulator is, beside NASim
 	$(BIN)/pip install --quiet nasim==0.12.0
 	$(BIN)/python scripts/bench_env.py
+
+bench-train: $(DEV) ## how fast learning is, beside stable-baselines3
+	$(BIN)/python scripts/bench_train.py
 
 lock: $(CACHE)/lock/bin/uv ## bring the locks in line with pyproject.toml and package.json
 	UV_CACHE_DIR="$(CACHE)/uv"; export UV_CACHE_DIR; \

@@ -99,8 +99,10 @@ def tensor_shapes(hidden: int) -> dict[str, tuple[int, ...]]:
         "encoder.0": (hidden, row + context),
         "encoder.1": (hidden, hidden),
         "attention": (HEADS, hidden),
-        "entity.0": (hidden, (2 + HEADS) * hidden + context),
-        "entity.1": (VERBS * len(Outcome), hidden),
+        "chance.0": (hidden, (2 + HEADS) * hidden + context),
+        "chance.1": (VERBS, hidden),
+        "gains.0": (hidden, row + (2 + HEADS) * hidden + context),
+        "gains.1": (2 * VERBS, hidden),
     }
     shapes: dict[str, tuple[int, ...]] = {}
     for name, shape in layers.items():
@@ -125,8 +127,8 @@ def expected(outcomes: Array, caution: Array) -> Array:
     chance = 1.0 / (1.0 + np.exp(-outcomes[:, :, Outcome.LOGIT]))
     wrong = outcomes[:, :, Outcome.WRONG].copy()
     wrong[:, Verb.ORDER] *= caution
-    result: Array = chance * outcomes[:, :, Outcome.RIGHT] + (1.0 - chance) * wrong
-    return result
+    gains = chance * outcomes[:, :, Outcome.RIGHT] + (1.0 - chance) * wrong
+    return gains.astype(np.float32, copy=False)
 
 
 def speaking(entities: Array) -> NDArray[np.bool_]:
@@ -170,7 +172,10 @@ class LearnedPolicy:
         """float32 [1 + VERBS * n]: what is gained, in units of reward, by each choice now over
         waiting a minute; zero for "do nothing".
         """
-        return self.scores_of_many(observation.entities[None], observation.context[None])[0]
+        result: Array = self.scores_of_many(
+            observation.entities[None], observation.context[None]
+        )[0]
+        return result
 
     def scores_of_many(self, entities: Array, context: Array) -> Array:
         """The same for padded observations: entities [batch, rows, F], where rows of nothing are
@@ -258,8 +263,11 @@ class LearnedPolicy:
         whole = np.concatenate(
             [together.max(axis=1), looked.reshape(len(begins), -1), context], axis=1
         )
-        found = self._linear("entity.1", _relu(self._joined("entity.0", hidden, whole, which)))
-        return found.reshape(len(found), VERBS, len(Outcome))
+        logits = self._linear("chance.1", _relu(self._joined("chance.0", hidden, whole, which)))
+        rows = np.concatenate([entities, hidden], axis=1)
+        gains = self._linear("gains.1", _relu(self._joined("gains.0", rows, whole, which)))
+        # In the order of Outcome.
+        return np.concatenate([logits[:, :, None], gains.reshape(-1, VERBS, 2)], axis=2)
 
     def _linear(self, name: str, x: Array) -> Array:
         result: Array = x @ self._weights[f"{name}.weight"].T + self._weights[f"{name}.bias"]

@@ -1,4 +1,21 @@
-"""The playbook: what a careful defender would write by hand, to compare the learned policy with."""
+"""The playbook: what a careful defender would write by hand, to compare the learned policy with.
+
+It is the live side's default, so it is one that people deploy: an analyst's runbook in numbers. It
+reads what an analyst would read, in this order.
+
+1. A machine that much speaks against is isolated if it stands alone: clearly above every other
+   entity of the site, since a scan is as loud everywhere, and by many kinds of alerts or by alerts
+   of later stages of an attack, since a single noisy rule is not an intrusion.
+2. An outside address with enough against it that reached a machine is blocked, and a key in use
+   where an intruder is at work is revoked. Both are cheap to undo, so less evidence is enough.
+3. What is contained stays so while there is evidence: an order about to end is renewed. One that
+   nothing speaks against any more is given back to its users.
+
+Its bars were set by hand so that on recorded attacks the attacked server is isolated and the others
+are spared; `Thresholds` names each. Of the simulator only the bar for blocks was learned: whoever
+deploys this has no simulator of the own site to tune the rest on. `policies.thresholds` is the
+plainer rule with bars that are tuned there.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +45,7 @@ from policies.columns import (
     VERBS,
 )
 from policies.observation import Observation
-from policies.policy import NOTHING, RENEWABLE, Scores
+from policies.policy import RENEWABLE, Scores
 
 __all__ = ["Playbook", "Thresholds"]
 
@@ -73,7 +90,14 @@ class Playbook:
         """Isolation by its evidence, relative to the threshold, above all else; "do nothing"
         scores zero.
         """
-        rows = observation.entities
+        result: Scores = self.scores_of_many(observation.entities[None], observation.context)[0]
+        return result
+
+    def scores_of_many(self, entities: NDArray[np.float32], context: NDArray[np.float32]) -> Scores:
+        """The same for padded observations: entities [batch, rows, F] -> [batch, 1 + VERBS * rows].
+        Every rule is about one row; what rows of nothing get means nothing.
+        """
+        rows = entities.reshape(-1, entities.shape[2])
         ordered = rows[:, ORDERED] > 0
         waiting = rows[:, PENDING] > 0
         closed = waiting | (rows[:, REFUSED] > 0) | (rows[:, PROTECTED] > 0)
@@ -81,9 +105,10 @@ class Playbook:
             ordered, self._renewal(rows), np.maximum(self._isolation(rows), self._other(rows))
         )
         releases = np.where(ordered & ~waiting, self._release(rows), -1.0)
-        result = np.zeros(1 + VERBS * len(rows), dtype=np.float32)
-        result[1:] = np.concatenate([np.where(closed, -1.0, orders), releases])
-        result[NOTHING] = 0.0
+        batch, n, _ = entities.shape
+        result = np.zeros((batch, 1 + VERBS * n), dtype=np.float32)
+        result[:, 1 : 1 + n] = np.where(closed, -1.0, orders).reshape(batch, n)
+        result[:, 1 + n :] = releases.reshape(batch, n)
         return result
 
     def _isolation(self, rows: Rows) -> Scores:

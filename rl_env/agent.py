@@ -53,25 +53,20 @@ class EntityNetwork(BaseFeaturesExtractor):
             [nn.Linear(columns + context, hidden), nn.Linear(hidden, hidden)]
         )
         self.attention = nn.Linear(hidden, HEADS)
-        self.entity = nn.ModuleList(
-            [
-                nn.Linear(hidden + self.summary, hidden),
-                nn.Linear(hidden, VERBS * len(Outcome)),
-            ]
+        self.chance = nn.ModuleList(
+            [nn.Linear(hidden + self.summary, hidden), nn.Linear(hidden, VERBS)]
+        )
+        self.gains = nn.ModuleList(
+            [nn.Linear(columns + hidden + self.summary, hidden), nn.Linear(hidden, 2 * VERBS)]
         )
         self.register_buffer("caution", torch.ones(len(Kind)))
 
-    @property
-    def head(self) -> nn.Linear:
-        """The last layer."""
-        head = self.entity[1]
-        assert isinstance(head, nn.Linear)
-        return head
-
     def hesitate(self) -> None:
         """An untrained agent's start: all entities alike, and nothing preferred to any of them."""
-        nn.init.orthogonal_(self.head.weight, gain=0.01)
-        self.head.bias.data = torch.tensor([0.0, 1.0, -1.0] * VERBS)  # by Outcome
+        for head, bias in ((self.chance[1], [0.0]), (self.gains[1], [1.0, -1.0])):
+            assert isinstance(head, nn.Linear)
+            nn.init.orthogonal_(head.weight, gain=0.01)
+            head.bias.data = torch.tensor(bias * VERBS)
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """entities [batch, rows, F], context [batch, G] -> [batch, features]."""
@@ -104,8 +99,12 @@ class EntityNetwork(BaseFeaturesExtractor):
         parts = (weights.unsqueeze(2) * hidden.unsqueeze(1)).flatten(1)
         looked = parts.new_zeros(len(context), parts.shape[1]).index_add(0, sample, parts)
         summary = torch.cat([highest, looked, context], dim=1)
-        each = self.head(torch.relu(_joined(self.entity[0], hidden, summary, sample)))
-        return each.unflatten(1, (VERBS, len(Outcome))), summary
+        logits = self.chance[1](torch.relu(_joined(self.chance[0], hidden, summary, sample)))
+        both = torch.cat([rows, hidden], dim=1)
+        gains = self.gains[1](torch.relu(_joined(self.gains[0], both, summary, sample)))
+        # In the order of Outcome.
+        outcomes = torch.cat([logits.unsqueeze(2), gains.unflatten(1, (VERBS, 2))], dim=2)
+        return outcomes, summary
 
     def tensors(self) -> dict[str, Tensor]:
         """Weights under the names that `policies.network` expects."""

@@ -22,17 +22,20 @@ from minari.data_collector.episode_buffer import EpisodeBuffer
 from minari.dataset.minari_dataset import parse_dataset_id
 from numpy.typing import NDArray
 
+from policies.columns import OBSERVATION_VERSION
 from policies.network import LearnedPolicy
 from policies.playbook import Playbook
 from rl_env.env import ENVIRONMENT
 from rl_env.evaluate import HELD_OUT
+from rl_env.oracle import Oracle
 from rl_env.playing import Chance, Nobody, Player, play, player_of
 from rl_env.scenario import Scenario
 from rl_env.simulation import Simulation
 
-__all__ = ["DatasetError", "player_called", "record"]
+__all__ = ["DatasetError", "check", "create", "player_called", "record"]
 
 _BATCH = 16  # episodes at a time; more need memory
+_VERSION = "observation_version"  # in the metadata
 
 
 class DatasetError(ValueError):
@@ -40,13 +43,15 @@ class DatasetError(ValueError):
 
 
 def player_called(name: str) -> Player:
-    """nothing, random, playbook, or the model in this folder. Raises ModelError."""
+    """nothing, random, playbook, oracle, or the model in this folder. Raises ModelError."""
     if name == "nothing":
         return Nobody()
     if name == "random":
         return Chance()
     if name == "playbook":
         return player_of(Playbook())
+    if name == "oracle":
+        return Oracle()
     return player_of(LearnedPolicy.load(Path(name)))
 
 
@@ -65,7 +70,12 @@ def record(
     if seed + episodes > HELD_OUT:
         raise DatasetError(f"seeds from {HELD_OUT} on are for evaluation: take a smaller seed")
     simulation = Simulation(Scenario.load(scenario), min(_BATCH, episodes))
-    made = _create(name, player, scenario)
+    made = create(
+        name,
+        player.name,
+        f"{ENVIRONMENT}, scenario {scenario}, played by {player.name}",
+        env=gym.make(ENVIRONMENT, scenario=scenario),
+    )
     for done in range(0, episodes, simulation.batch):
         kept = min(simulation.batch, episodes - done)
         made.storage.update_episodes(_Notes(player).of(simulation, seed + done, kept))
@@ -73,24 +83,38 @@ def record(
     return minari.load_dataset(name)
 
 
-def _create(name: str, player: Player, scenario: str) -> MinariDataset:
-    """An empty one, from which `recover_environment` makes the same environment."""
+def create(name: str, player: str, description: str, **origin: Any) -> MinariDataset:
+    """An empty one. `origin`: the environment, which `recover_environment` then makes again, or
+    else the spaces. Raises DatasetError if there is one, or the id is none.
+    """
     if not re.search(r"-v\d+$", name):
         raise DatasetError(f"{name}: the id of a data set ends in its version, as {name}-v0")
     try:
         parse_dataset_id(name)  # Minari makes a folder for what is none, too
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # that it has no author
-            return minari.create_dataset_from_buffers(
+            made = minari.create_dataset_from_buffers(
                 name,
                 [],
-                env=gym.make(ENVIRONMENT, scenario=scenario),
-                algorithm_name=player.name,
-                description=f"{ENVIRONMENT}, scenario {scenario}, played by {player.name}",
+                algorithm_name=player,
+                description=description,
                 data_format="hdf5",
+                **origin,
             )
     except ValueError as error:
         raise DatasetError(f"{name}: {error}") from error
+    made.storage.update_metadata({_VERSION: OBSERVATION_VERSION})
+    return made
+
+
+def check(dataset: MinariDataset) -> None:
+    """Raises DatasetError where its observations are not what policies see now."""
+    version = dataset.storage.metadata.get(_VERSION)
+    if version != OBSERVATION_VERSION:
+        raise DatasetError(
+            f"{dataset.id}: its observations are of version {version}, "
+            f"this is {OBSERVATION_VERSION}: record it again"
+        )
 
 
 class _Notes:

@@ -19,7 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from policies.actions import Kind
 from policies.columns import CONTEXT_COLUMNS, ENTITY_COLUMNS, KIND, ORDERED, PENDING, TOTAL, VERBS
-from policies.network import FORMAT, SILENT, SPEAKING, LearnedPolicy, ModelError, Outcome
+from policies.network import FORMAT, SILENT, SPEAKING, LearnedPolicy, ModelError
 from policies.policy import Verb
 
 __all__ = ["export", "graph_of"]
@@ -117,10 +117,13 @@ class _Graph:
         )
         hidden = self._op("Relu", self._linear("encoder.1", hidden))
         whole = self._whole(hidden, speaks)
-        found = self._op(
-            "Relu", self._joined("entity.0", hidden, whole, len(self._weights["encoder.1.bias"]))
-        )
-        gains = self._gains(self._linear("entity.1", found), entities)
+        size = len(self._weights["encoder.1.bias"])
+        found = self._op("Relu", self._joined("chance.0", hidden, whole, size))
+        logits = self._linear("chance.1", found)
+        rows = self._op("Concat", entities, hidden, axis=1)
+        found = self._joined("gains.0", rows, whole, len(ENTITY_COLUMNS) + size)
+        outcomes = self._linear("gains.1", self._op("Relu", found))
+        gains = self._gains(logits, outcomes, entities)
         silent = self._floats(SILENT)
         parts = [self._floats([0.0])]
         for verb in range(VERBS):
@@ -158,16 +161,14 @@ class _Graph:
         flat = self._op("Reshape", looked, self._ints([-1]))
         return self._op("Concat", highest, flat, "context", axis=0)
 
-    def _gains(self, outcomes: str, entities: str) -> list[str]:
-        """[rows] by verb, as `policies.network.expected`."""
+    def _gains(self, logits: str, outcomes: str, entities: str) -> list[str]:
+        """[rows] by verb, as `policies.network.expected`; outcomes are right and wrong by verb."""
         kinds = self._columns(entities, KIND, KIND + len(Kind))
         caution = self._op("MatMul", kinds, self._floats(self._weights["caution"]))
         gains = []
         for verb in Verb:
-            logit, right, wrong = (
-                self._column(outcomes, verb * len(Outcome) + outcome) for outcome in Outcome
-            )
-            chance = self._op("Sigmoid", logit)
+            chance = self._op("Sigmoid", self._column(logits, verb))
+            right, wrong = (self._column(outcomes, 2 * verb + i) for i in range(2))
             if verb is Verb.ORDER:
                 wrong = self._op("Mul", wrong, caution)
             other = self._op("Sub", self._floats(1.0), chance)

@@ -1,4 +1,4 @@
-"""What is learned from: moments as the agent saw them, with what was true and what choices gained."""
+"""What is learned from: moments as the agent saw them, what was true, and what choices gained."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from policies.policy import NOTHING
 from rl_env.oracle import worths
 from rl_env.simulation import Simulation
 
-__all__ = ["Moments", "glance"]
+__all__ = ["TRIED", "Moments", "glance"]
+
+TRIED = 2  # choices of a moment at most
 
 Floats = NDArray[np.float32]
 Longs = NDArray[np.int64]
@@ -25,7 +27,7 @@ Flags = NDArray[np.bool_]
 class Moments:
     """Entities that speak, one after the other: `rows` float32 [n, F], and whether each verb was
     right, bool [n, VERBS]. Moments: where their entities begin, int64 [moments + 1]; `context`
-    float32 [moments, G]; `tried` int64 [moments, choices]: places in `right.ravel()` of the choices
+    float32 [moments, G]; `tried` int64 [moments, TRIED]: places in `right.ravel()` of the choices
     that were tried, -1 for none, and what each gained over waiting, `gains` float32.
     """
 
@@ -75,7 +77,7 @@ class Moments:
 
 
 def glance(simulation: Simulation, which: Longs, choices: Longs) -> Moments:
-    """These environments now. `choices`: int64 [moments, choices] that will be tried, NOTHING for
+    """These environments now. `choices`: int64 [moments, TRIED] that will be tried, NOTHING for
     none; their gains are zero so far.
     """
     entities = np.ascontiguousarray(simulation.entities[which])

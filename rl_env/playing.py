@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from policies.actions import Kind
 from policies.columns import KIND, VERBS
-from policies.network import LearnedPolicy
 from policies.observation import Observation
 from policies.picture import Entity
 from policies.policy import NOTHING, Policy, choose
@@ -93,10 +92,20 @@ class Chance:
         return np.where(words % np.uint64(5) == 0, action, NOTHING)
 
 
-class _Learned:
-    """A learned policy on all environments at once."""
+class _Batched(Policy, Protocol):
+    """A policy that scores many observations at once, padded with rows of zeros."""
 
-    def __init__(self, policy: LearnedPolicy) -> None:
+    def scores_of_many(
+        self, entities: NDArray[np.float32], context: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """[batch, rows, F] and [batch, G] -> [batch, 1 + VERBS * rows]."""
+        ...
+
+
+class _Many:
+    """Such a policy on all environments at once."""
+
+    def __init__(self, policy: _Batched) -> None:
         self.name, self._policy = policy.name, policy
 
     def choose(self, simulation: Simulation) -> Actions:
@@ -127,8 +136,10 @@ class _One:
 
 
 def player_of(policy: Policy) -> Player:
-    """Who plays as the policy does."""
-    return _Learned(policy) if isinstance(policy, LearnedPolicy) else _One(policy)
+    """Who plays as the policy does: all environments at once where it offers `scores_of_many`."""
+    if hasattr(policy, "scores_of_many"):
+        return _Many(cast(_Batched, policy))
+    return _One(policy)
 
 
 def _entity(row: int, columns: NDArray[np.float32]) -> Entity:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sb3_contrib import MaskablePPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from rl_env.agent import EntityNetwork, EntityPolicy
+from rl_env.ppo import BatchPPO
 from rl_env.sb3 import CountersignVecEnv
 from rl_env.scenario import Scenario
 
@@ -35,9 +35,9 @@ def refine(
     network.load_state_dict(learner.policy.features_extractor.state_dict())
 
 
-def learner_of(network: EntityNetwork, scenario: Scenario, seed: int) -> MaskablePPO:
-    """A learner of sb3-contrib whose policy is this network, with a critic of its own."""
-    learner = MaskablePPO(
+def learner_of(network: EntityNetwork, scenario: Scenario, seed: int) -> BatchPPO:
+    """A learner whose policy is this network. What it saves, `MaskablePPO` of sb3-contrib loads."""
+    learner = BatchPPO(
         EntityPolicy,
         _Scaled(CountersignVecEnv(_ENVS, scenario), _SCALE),
         n_steps=_ROLLOUT,

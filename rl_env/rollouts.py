@@ -33,8 +33,7 @@ from rl_env.world import plain
 __all__ = ["explore"]
 
 _ENVS = 256  # episodes that moments are taken from, at once
-_TAKEN = 0.02  # share of all minutes that are played out, where something might be done
-_SEEN = 0.1  # and that are only looked at
+_TAKEN = 0.02  # share of the minutes in which something might be done, of close calls more
 _NEAR = 1.0  # gains, in units of reward, that are close calls
 _TOGETHER = 384  # moments that are played out at once
 _HESITANT = 0.3  # share of episodes in which the agent hesitates
@@ -51,8 +50,8 @@ Flags = NDArray[np.bool_]
 
 
 def explore(scenario: Scenario, policy: LearnedPolicy, count: int, seed: int) -> Moments:
-    """Plays episodes by the policy, not without straying. About `count` of their moments are played
-    out: close calls rather than others. More are only looked at.
+    """About so many moments of episodes that the policy plays, not without straying; close calls
+    rather than others.
     """
     rng = np.random.default_rng(seed)
     simulation = Simulation(scenario, _ENVS)
@@ -64,26 +63,22 @@ def explore(scenario: Scenario, policy: LearnedPolicy, count: int, seed: int) ->
     left = count
     while left > 0:
         scores = _scores(policy, simulation)
-        taken, seen = _pick(rng, scores)
+        taken = _pick(rng, scores)
         choices = _choices(rng, scores[taken])
         left -= len(taken)
         states.append(simulation.state[taken])
         actions.append(choices)
         bars.append(_NEWS + scores[taken].max(axis=1))
         parts.append(glance(simulation, taken, choices))
-        parts.append(glance(simulation, seen, np.zeros((len(seen), choices.shape[1]), np.int64)))
         simulation.step(_wander(rng, scores, demand))
         over = simulation.over
         if over.any():
             demand = np.where(over, _demand(rng, simulation.batch), demand)
             simulation.reset(over)
-    gained = _play_out(
+    gains = _play_out(
         rng, policy, np.concatenate(states), np.concatenate(actions), np.concatenate(bars)
     )
-    bounds = np.cumsum([len(each) for each in actions])[:-1]
-    for k, gains in enumerate(np.split(gained, bounds)):
-        parts[2 * k] = replace(parts[2 * k], gains=gains)
-    return Moments.joined(parts)
+    return replace(Moments.joined(parts), gains=gains)
 
 
 def _demand(rng: np.random.Generator, count: int) -> Floats:
@@ -97,13 +92,11 @@ def _scores(policy: LearnedPolicy, simulation: Simulation) -> Floats:
     return np.where(simulation.mask & (scores != SILENT), scores, -np.inf).astype(np.float32)
 
 
-def _pick(rng: np.random.Generator, scores: Floats) -> tuple[Longs, Longs]:
-    """Environments to be played out, and to be looked at."""
+def _pick(rng: np.random.Generator, scores: Floats) -> Longs:
+    """Environments that are played out."""
     best = scores[:, 1:].max(axis=1)
     close = _TAKEN * (0.25 + 4.0 * np.exp(-np.abs(best) / _NEAR))
-    lots = rng.random((2, len(best)))
-    some = np.isfinite(best)
-    return np.flatnonzero(some & (lots[0] < close)), np.flatnonzero(some & (lots[1] < _SEEN))
+    return np.flatnonzero(np.isfinite(best) & (rng.random(len(best)) < close))
 
 
 def _choices(rng: np.random.Generator, scores: Floats) -> Longs:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.policy import NOTHING
-from rl_env.moments import Moments, glance
+from rl_env.moments import TRIED, Moments, glance
 from rl_env.oracle import worths
 from rl_env.scenario import Scenario
 from rl_env.simulation import Simulation
@@ -23,9 +23,9 @@ Flags = NDArray[np.bool_]
 Longs = NDArray[np.int64]
 
 
-def lessons(scenario: Scenario, count: int, seed: int, tried: int = 2) -> Moments:
-    """About so many moments of episodes that a tardy teacher plays, so that what comes of waiting is
-    seen, too. Nothing is tried in them.
+def lessons(scenario: Scenario, count: int, seed: int) -> Moments:
+    """About so many moments of episodes that a tardy teacher plays, so that what comes of waiting
+    is seen, too. Nothing is tried in them.
     """
     rng = np.random.default_rng(seed)
     simulation = Simulation(scenario, _ENVS)
@@ -37,7 +37,7 @@ def lessons(scenario: Scenario, count: int, seed: int, tried: int = 2) -> Moment
     left = count
     while left > 0:
         seen = np.flatnonzero(rng.random(simulation.batch) < _SEEN)
-        parts.append(glance(simulation, seen, np.zeros((len(seen), tried), dtype=np.int64)))
+        parts.append(glance(simulation, seen, np.zeros((len(seen), TRIED), dtype=np.int64)))
         left -= len(seen)
         permitted = simulation.mask[:, 1:]
         wanted = np.where((worths(simulation) > 0.0) & permitted, wanted + 1, 0)

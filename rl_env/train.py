@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from rl_env.agent import EntityNetwork
 from rl_env.checkpoints import Checkpoints
 from rl_env.env import space_of
 from rl_env.evaluate import HELD_OUT, VALIDATION, outcomes
-from rl_env.fitting import fit
+from rl_env.fitting import fit_chances, fit_gains
 from rl_env.moments import Moments
 from rl_env.playing import player_of
 from rl_env.refine import refine
@@ -50,12 +50,13 @@ class TrainConfig:
     scenario: str = "sites-10-50"  # a registered one, or a file
     seed: int = 1
     hidden: int = 64
-    lessons: int = 400_000  # moments seen with the teacher
+    lessons: int = 1_500_000  # moments seen with the teacher
+    lesson_passes: float = 6.0
     rounds: int = 10  # of policy iteration
     moments: int = 16_000  # of a round, that are played out
     kept: int = 5  # rounds that are learned from
-    passes: float = 3.0  # over all that is learned from, in each round
-    learning_rate: float = 1e-3  # falls to a twentieth in each round
+    passes: float = 12.0  # over what a round learns from
+    learning_rate: float = 2e-3  # falls to a twentieth in lessons, and in each round
     false_isolations: float = 0.005  # share of attack-free episodes that may have any
     validation: int = 1024  # episodes after each round
     steps: int = 0  # decisions of MaskablePPO afterwards
@@ -145,8 +146,9 @@ class _Run:
     def _learn(self) -> float:
         """The lessons."""
         sizes, always = _split(self._config.lessons), itertools.repeat(self._scenario)
-        played = self._pool.map(lessons, always, sizes, self._seeds(0))
-        return self._fit(0, self._gathered(played, sizes))
+        played = self._gathered(self._pool.map(lessons, always, sizes, self._seeds(0)), sizes)
+        passes, rate = self._config.lesson_passes, self._config.learning_rate
+        return fit_chances(self._network, played, passes, rate, self._config.seed)
 
     def _improve(self, number: int) -> float:
         sizes, policy = _split(self._config.moments), _policy(self._network)
@@ -158,7 +160,9 @@ class _Run:
             self._seeds(number),
         )
         self._kept = [*self._kept, self._gathered(played, sizes)][-self._config.kept :]
-        return self._fit(number, Moments.joined(self._kept))
+        passes, rate = self._config.passes, self._config.learning_rate
+        seed = self._config.seed * _SEEDS + number
+        return fit_gains(self._network, Moments.joined(self._kept), passes, rate, seed)
 
     def _gathered(self, parts: Iterator[Moments], sizes: list[int]) -> Moments:
         gathered = []
@@ -166,14 +170,6 @@ class _Run:
             gathered.append(part)
             self._tell(size)
         return Moments.joined(gathered)
-
-    def _fit(self, number: int, moments: Moments) -> float:
-        config = self._config
-        # A new one each time, so that a run can be resumed between rounds.
-        optimizer = torch.optim.Adam(self._network.parameters(), lr=config.learning_rate)
-        rates = config.learning_rate, config.learning_rate / 20.0
-        rng = np.random.default_rng([config.seed, number])
-        return fit(self._network, optimizer, moments, config.passes, rates, rng)
 
     def _seeds(self, number: int) -> list[int]:
         first = self._config.seed * _SEEDS + number * _PARTS

@@ -173,7 +173,7 @@ def lying(change: Callable[[dict[str, Any]], Any]) -> bytes:
 
 
 def entry(**changes: Any) -> bytes:
-    return lying(lambda header: header["entity.0.bias"].update(changes))
+    return lying(lambda header: header["chance.0.bias"].update(changes))
 
 
 HEADERS = {
@@ -206,7 +206,7 @@ HEADERS = {
     "a negative shape": entry(shape=[-HIDDEN]),
     "a shape of nothing": entry(shape=[0]),
     "a shape in words": entry(shape=["4"]),
-    "no shape": lying(lambda h: h["entity.0.bias"].pop("shape")),
+    "no shape": lying(lambda h: h["chance.0.bias"].pop("shape")),
     "a name too many": lying(lambda h: h.update({"x\x1b[2J" * 9999: {"dtype": "F32"}})),
 }
 

@@ -113,6 +113,23 @@ def test_asks_for_the_release_of_what_nothing_speaks_against_any_more() -> None:
     assert choice(quiet, SUSPECT) == 2  # first what is not contained
 
 
+def test_padded_and_together_it_scores_the_same() -> None:
+    rng = np.random.default_rng(5)
+    entities = np.zeros((8, 12, len(ENTITY_COLUMNS)), dtype=np.float32)
+    entities[:, :9] = rng.random((8, 9, len(ENTITY_COLUMNS))) * 3.0
+    entities[:, :9, :3] = np.eye(3)[rng.integers(3, size=(8, 9))]
+    entities[:, :9, ENTITY_COLUMNS.index("ordered")] = rng.random((8, 9)) < 0.3
+    entities[:, :9, ENTITY_COLUMNS.index("site_max")] /= 3.0
+    for column in ("pending", "protected", "refused"):
+        entities[:, :9, ENTITY_COLUMNS.index(column)] = rng.random((8, 9)) < 0.1
+    context = np.zeros((8, len(CONTEXT_COLUMNS)), dtype=np.float32)
+    together = Playbook().scores_of_many(entities, context)
+    assert together.shape == (8, 25) and (together[:, 1:] > 0).any()
+    for each, table in zip(together, entities, strict=True):
+        alone = Playbook().scores(Observation(table[:9], context[0], ()))
+        assert (alone == each[[0, *range(1, 10), *range(13, 22)]]).all()
+
+
 def test_hash_names_exactly_these_thresholds() -> None:
     assert Playbook().hash == Playbook().hash
     assert len(Playbook().hash) == 32

@@ -23,8 +23,8 @@ def write_files(folder: Path, seed: int = 0, **changes: Any) -> Path:
         name: rng.normal(0, 0.5, shape).astype(np.float32)
         for name, shape in tensor_shapes(_HIDDEN).items()
     }
-    tensors["entity.1.weight"] *= np.float32(0.1)
-    tensors["entity.1.bias"] = np.array([0, 12, 5, 0, 12, 5], dtype=np.float32)  # by Verb, Outcome
+    tensors["gains.1.weight"] *= np.float32(0.1)
+    tensors["gains.1.bias"] = np.array([12, 5, 12, 5], dtype=np.float32)  # right, wrong, by Verb
     tensors["caution"] = np.ones_like(tensors["caution"])
     data = safetensors.numpy.save(tensors)
     manifest = {

@@ -10,10 +10,10 @@ from click.testing import CliRunner
 
 minari = pytest.importorskip("minari", reason="minari is not installed: it comes with the extra")
 
-from rl_env.commands import dataset as dataset_command  # noqa: E402
 from rl_env.dataset import DatasetError, player_called, record  # noqa: E402
 from rl_env.env import CountersignEnv  # noqa: E402
 from rl_env.evaluate import HELD_OUT  # noqa: E402
+from rl_env.offline_commands import dataset as dataset_command  # noqa: E402
 from rl_env.playing import Chance  # noqa: E402
 
 
@@ -89,9 +89,8 @@ def test_held_out_seeds_stay_out(scenario: str) -> None:
 
 
 def test_policies_by_name() -> None:
-    assert [player_called(name).name for name in ("nothing", "random", "playbook")] == [
-        "nothing", "random", "playbook",
-    ]  # fmt: skip
+    names = ["nothing", "random", "playbook", "oracle"]
+    assert [player_called(name).name for name in names] == names
 
 
 def test_command_records(scenario: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,12 +14,28 @@ from policies.network import LearnedPolicy, tensor_shapes
 from policies.observation import Observation
 from policies.playbook import Playbook
 from policies.policy import DoNothing, Policy, Scores, Verb, meaning
-from rl_env.evaluate import HELD_OUT, Summary, bootstrap, evaluate, outcomes, table
+from rl_env.evaluate import (
+    HELD_OUT,
+    Summary,
+    bootstrap,
+    compare,
+    evaluate,
+    held_out,
+    outcomes,
+    table,
+)
 from rl_env.oracle import Oracle
 from rl_env.playing import Chance, Nobody, Player, play, player_of
 from rl_env.scenario import Scenario
 from rl_env.simulation import Simulation
-from rl_env.world import ATTACKED, FALSE_ISOLATIONS, PROPOSALS, QUIET, SCANNED
+from rl_env.world import (
+    APPROVALS_ASKED,
+    ATTACKED,
+    FALSE_ISOLATIONS,
+    PROPOSALS,
+    QUIET,
+    SCANNED,
+)
 
 SMALL = Scenario.from_mapping({"network": {"hosts": 16}, "episode": {"minutes": 40, "warm_up": 10}})
 
@@ -140,7 +157,33 @@ def test_summary_is_of_the_episodes() -> None:
     assert set(found.story) <= {QUIET, SCANNED, ATTACKED}
     quiet = found.metrics[found.story == QUIET, FALSE_ISOLATIONS]
     assert summary.quiet_false_isolations == pytest.approx((quiet > 0).mean())
-    assert json.loads(json.dumps(summary.to_json()))["name"] == "random"
+    attacked = found.story == ATTACKED
+    wronged = found.metrics[~attacked, FALSE_ISOLATIONS] > 0
+    assert summary.attack_free_false_isolations == pytest.approx(wronged.mean())
+    low, high = summary.attack_free_interval
+    assert 0.0 < low < wronged.mean() <= high <= 1.0
+    asked = found.metrics[attacked, APPROVALS_ASKED]
+    assert summary.approvals_per_incident == np.median(asked) > 0.0
+    assert (found.hosts == 16).all()
+
+
+def test_summary_comes_back_from_json() -> None:
+    summary = evaluate(Chance(), SMALL, 4)
+    told = json.loads(json.dumps(summary.to_json()))
+    assert Summary(**told).to_json() == told
+    assert told["name"] == "random" and told["score"] is None
+
+
+def test_compared_at_held_out_sites_on_one_scale() -> None:
+    few = Scenario.from_mapping({**SMALL.to_mapping(), "network": {"hosts": 16, "sites": 4}})
+    nobody, chance, oracle = compare([Nobody(), Chance(), Oracle()], few, 32)
+    assert replace(chance, score=None, score_interval=None) == evaluate(Chance(), held_out(few), 32)
+    assert chance.mean_return != evaluate(Chance(), few, 32).mean_return
+    assert nobody.score == 0.0 and oracle.score == 1.0
+    gained = oracle.mean_return - nobody.mean_return
+    assert chance.score == pytest.approx((chance.mean_return - nobody.mean_return) / gained)
+    assert chance.score_interval is not None
+    assert chance.score_interval[0] < chance.score < chance.score_interval[1] < 0.0
 
 
 def test_what_never_happened_has_no_time() -> None:
@@ -148,6 +191,7 @@ def test_what_never_happened_has_no_time() -> None:
     summary = evaluate(Nobody(), calm, 2)
     assert summary.metrics["entered_at"] is None
     assert summary.contained_minutes is None
+    assert summary.approvals_per_incident is None
 
 
 def test_bootstrap_interval_covers_the_mean_and_shrinks() -> None:
