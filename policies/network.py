@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 import stat
 from dataclasses import dataclass
@@ -124,11 +123,16 @@ def expected(outcomes: Array, caution: Array) -> Array:
     """[n, VERBS, len(Outcome)], and each entity's caution [n] -> [n, VERBS]: gains, by the chance
     that it is right.
     """
-    chance = 1.0 / (1.0 + np.exp(-outcomes[:, :, Outcome.LOGIT]))
+    chance = _chance(outcomes[:, :, Outcome.LOGIT])
     wrong = outcomes[:, :, Outcome.WRONG].copy()
     wrong[:, Verb.ORDER] *= caution
     gains = chance * outcomes[:, :, Outcome.RIGHT] + (1.0 - chance) * wrong
     return gains.astype(np.float32, copy=False)
+
+
+def _chance(logit: Any) -> Any:
+    """Of its logit, which is as good as certain from 80 on, where exp() begins to overflow."""
+    return 1.0 / (1.0 + np.exp(-np.clip(logit, -80.0, 80.0)))
 
 
 def speaking(entities: Array) -> NDArray[np.bool_]:
@@ -238,7 +242,7 @@ class LearnedPolicy:
         sample = np.zeros(len(rows), dtype=np.int64)
         found = self._outcomes(seen.entities[rows], sample, seen.context[None])
         logit, right, wrong = found[place[0], verb].tolist()
-        return 1.0 / (1.0 + math.exp(-logit)), right, wrong
+        return float(_chance(np.float64(logit))), right, wrong
 
     def _outcomes(self, entities: Array, sample: NDArray[np.int64], context: Array) -> Array:
         """Entities [n, F] of samples [n], in order, and the context [batch, G] of every sample ->
