@@ -123,10 +123,10 @@ def expected(outcomes: Array, caution: Array) -> Array:
     """[n, VERBS, len(Outcome)], and each entity's caution [n] -> [n, VERBS]: gains, by the chance
     that it is right.
     """
-    chance = _chance(outcomes[:, :, Outcome.LOGIT])
+    chance: Array = _chance(outcomes[:, :, Outcome.LOGIT])
     wrong = outcomes[:, :, Outcome.WRONG].copy()
     wrong[:, Verb.ORDER] *= caution
-    gains = chance * outcomes[:, :, Outcome.RIGHT] + (1.0 - chance) * wrong
+    gains: Array = chance * outcomes[:, :, Outcome.RIGHT] + (1.0 - chance) * wrong
     return gains.astype(np.float32, copy=False)
 
 

@@ -8,12 +8,17 @@ import pytest
 LIBRARIES_OF_EXTRAS = (
     "brownie",
     "gymnasium",
+    "matplotlib",
     "minari",
     "numba",
+    "onnx",
     "PIL",
+    "ray",
+    "rliable",
     "sb3_contrib",
     "stable_baselines3",
     "torch",
+    "torchrl",
 )
 
 WITHOUT_EXTRAS = f"""
