@@ -148,11 +148,18 @@ class _Values(nn.Module):
     that is zero everywhere.
     """
 
-    def __init__(self, network: EntityNetwork, relative: bool) -> None:
+    def __init__(self, network: EntityNetwork, usual: float | None) -> None:
+        """`usual`: what a state is worth on average, where learning begins: else the scores of what
+        was chosen would first be taken for it. None: zero everywhere.
+        """
         super().__init__()
         self.network = network
-        layers = (nn.Linear(network.summary, network.hidden), nn.ReLU())
-        self.state = None if relative else nn.Sequential(*layers, nn.Linear(network.hidden, 1))
+        self.state = None
+        if usual is not None:
+            last = nn.Linear(network.hidden, 1)
+            nn.init.constant_(last.bias, usual)
+            first = nn.Linear(network.summary, network.hidden)
+            self.state = nn.Sequential(first, nn.ReLU(), last)
 
     def forward(self, entities: Tensor, context: Tensor) -> Tensor:
         features = self.network({"entities": entities, "context": context})
@@ -165,7 +172,7 @@ class _Values(nn.Module):
 
 def _value(network: EntityNetwork, decisions: Decisions, config: OfflineConfig, tell: Tell) -> None:
     ahead = ahead_of(decisions, config.gamma, config.steps)
-    values = _Values(network, decisions.relative)
+    values = _Values(network, None if decisions.relative else _usual(decisions, config.gamma))
     objective, target = objective_of(values, network.choices, config.gamma, config.drift)
 
     def loss(some: Indices) -> Tensor:
@@ -174,6 +181,12 @@ def _value(network: EntityNetwork, decisions: Decisions, config: OfflineConfig, 
         return total
 
     _improve(objective, _batches(decisions, config), config, loss, target.step, tell)
+
+
+def _usual(decisions: Decisions, gamma: float) -> float:
+    """Mean discounted return of all the rests of episodes."""
+    longest = int(np.bincount(decisions.episode).max())
+    return float(ahead_of(decisions, gamma, longest).reward.mean())
 
 
 def objective_of(
