@@ -54,7 +54,7 @@ class TrainConfig:
     hidden: int = 64
     lessons: int = 1_500_000  # moments seen with the teacher
     lesson_passes: float = 6.0
-    rounds: int = 14  # of policy iteration
+    rounds: int = 10  # of policy iteration
     moments: int = 16_000  # of a round, that are played out
     kept: int = 5  # rounds that are learned from
     passes: float = 12.0  # over what a round learns from
