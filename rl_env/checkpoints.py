@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import safetensors.torch
+from torch import Tensor
 
 from rl_env.agent import EntityNetwork
 from rl_env.moments import Moments
 
-__all__ = ["CheckpointError", "Checkpoints"]
+__all__ = ["CheckpointError", "Checkpoints", "Stand"]
 
 _CONFIG, _ROUND = "config.json", "round.json"
 _FIELDS = ("rows", "right", "begins", "context", "tried", "gains")
@@ -23,8 +26,19 @@ class CheckpointError(ValueError):
     """The folder is of another run; the message says what to do."""
 
 
+@dataclass
+class Stand:
+    """How far a run has come."""
+
+    round: int = -1  # the last; 0 are the lessons
+    kept: list[Moments] = field(default_factory=list)  # that later rounds learn from
+    best: int = -1  # the round that did best on validation episodes
+    score: float = -math.inf  # its mean return
+    weights: dict[str, Tensor] = field(default_factory=dict)  # after it
+
+
 class Checkpoints:
-    """A folder with the weights after the last round, and the moments that later rounds learn from.
+    """A folder with the weights after the last and the best round, and the moments that are kept.
 
     `round.json` is replaced last, and by renaming: whatever moment the run is stopped in, it names
     files that are whole.
@@ -44,29 +58,33 @@ class Checkpoints:
         folder.mkdir(parents=True, exist_ok=True)
         known.write_text(text, encoding="utf-8")
 
-    def load(self, network: EntityNetwork) -> tuple[int, list[Moments]]:
-        """How many rounds are done, and their moments; the network gets their weights."""
+    def load(self, network: EntityNetwork) -> Stand:
+        """The network gets the weights after the last round."""
         if self._folder is None or not (self._folder / _ROUND).exists():
-            return 0, []
-        number = int(json.loads((self._folder / _ROUND).read_text(encoding="utf-8"))["round"])
+            return Stand()
+        found = json.loads((self._folder / _ROUND).read_text(encoding="utf-8"))
+        number, best = int(found["round"]), int(found["best"])
         network.load_state_dict(safetensors.torch.load_file(self._weights(number)))
+        weights = safetensors.torch.load_file(self._weights(best))
         kept = [_read(path) for path in self._moments() if _number(path) <= number]
-        return number + 1, kept
+        return Stand(number, kept, best, float(found["score"]), weights)
 
-    def save(self, number: int, network: EntityNetwork, kept: list[Moments]) -> None:
-        """After this round. `kept`: its moments are the last, if it has any."""
+    def save(self, stand: Stand, network: EntityNetwork) -> None:
+        """After a round, whose moments are the last of those kept, if it had any."""
         if self._folder is None:
             return
-        if kept:
-            with (self._folder / f"moments-{number:04}.npz").open("wb") as file:
-                np.savez(file, **{name: getattr(kept[-1], name) for name in _FIELDS})
-        safetensors.torch.save_file(network.tensors(), self._weights(number))
+        if stand.kept:
+            with (self._folder / f"moments-{stand.round:04}.npz").open("wb") as file:
+                np.savez(file, **{name: getattr(stand.kept[-1], name) for name in _FIELDS})
+        safetensors.torch.save_file(network.tensors(), self._weights(stand.round))
+        told = {"round": stand.round, "best": stand.best, "score": stand.score}
         new = self._folder / f"{_ROUND}.new"
-        new.write_text(json.dumps({"round": number}), encoding="utf-8")
+        new.write_text(json.dumps(told), encoding="utf-8")
         os.replace(new, self._folder / _ROUND)
-        for path in [*self._moments()[: -len(kept) or None], *self._folder.glob("*.safetensors")]:
-            if path != self._weights(number):
-                path.unlink()
+        needed = {self._weights(stand.round), self._weights(stand.best)}
+        needed.update(self._moments()[-len(stand.kept) :] if stand.kept else ())
+        for path in {*self._moments(), *self._folder.glob("*.safetensors")} - needed:
+            path.unlink()
 
     def _weights(self, number: int) -> Path:
         assert self._folder is not None

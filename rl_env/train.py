@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from policies.actions import Kind
 from policies.network import LearnedPolicy
 from rl_env.agent import EntityNetwork
-from rl_env.checkpoints import Checkpoints
+from rl_env.checkpoints import Checkpoints, Stand
 from rl_env.env import space_of
 from rl_env.evaluate import HELD_OUT, VALIDATION, outcomes
 from rl_env.fitting import fit_chances, fit_gains
@@ -60,7 +60,7 @@ class TrainConfig:
     passes: float = 12.0  # over what a round learns from
     learning_rate: float = 2e-3  # falls to a twentieth in lessons, and in each round
     false_isolations: float = 0.005  # share of attack-free episodes that may have any
-    validation: int = 1024  # episodes after each round
+    validation: int = 1024  # episodes after each round; the best round is kept
     steps: int = 0  # decisions of MaskablePPO afterwards
 
     def __post_init__(self) -> None:
@@ -129,16 +129,22 @@ class _Run:
     ) -> None:
         self._config, self._scenario, self._network = config, scenario, network
         self._pool, self._tell, self._report = pool, tell, report
-        self._kept: list[Moments] = []
+        self._stand = Stand()
 
     def go(self, checkpoints: Checkpoints) -> None:
         config = self._config
-        done, self._kept = checkpoints.load(self._network)
-        self._tell(min(done, 1) * config.lessons + max(0, done - 1) * config.moments)
-        for number in range(done, config.rounds + 1):
-            loss = self._learn() if number == 0 else self._improve(number)
-            self._report(self._progress(number, loss))
-            checkpoints.save(number, self._network, self._kept)
+        stand = self._stand = checkpoints.load(self._network)
+        self._tell(min(stand.round + 1, 1) * config.lessons + max(0, stand.round) * config.moments)
+        while stand.round < config.rounds:
+            stand.round += 1
+            loss = self._learn() if stand.round == 0 else self._improve()
+            mean, wronged = _validate(self._network, self._scenario, config.validation)
+            if mean > stand.score:
+                stand.best, stand.score = stand.round, mean
+                stand.weights = {k: v.clone() for k, v in self._network.tensors().items()}
+            self._report(Progress(stand.round, loss, mean, wronged))
+            checkpoints.save(stand, self._network)
+        self._network.load_state_dict(stand.weights)
         self._beware()
         if config.steps:
             refine(self._network, self._scenario, config.steps, config.seed * _SEEDS, self._tell)
@@ -152,8 +158,10 @@ class _Run:
         passes, rate = self._config.lesson_passes, self._config.learning_rate
         return fit_chances(self._network, played, passes, rate, self._config.seed)
 
-    def _improve(self, number: int) -> float:
-        sizes, policy = _split(self._config.moments), _policy(self._network)
+    def _improve(self) -> float:
+        """A round of policy iteration."""
+        number, sizes = self._stand.round, _split(self._config.moments)
+        policy = _policy(self._network)
         played = self._pool.map(
             explore,
             itertools.repeat(self._scenario),
@@ -161,10 +169,11 @@ class _Run:
             sizes,
             self._seeds(number),
         )
-        self._kept = [*self._kept, self._gathered(played, sizes)][-self._config.kept :]
+        kept = [*self._stand.kept, self._gathered(played, sizes)]
+        self._stand.kept = kept[-self._config.kept :]
         passes, rate = self._config.passes, self._config.learning_rate
         seed = self._config.seed * _SEEDS + number
-        return fit_gains(self._network, Moments.joined(self._kept), passes, rate, seed)
+        return fit_gains(self._network, Moments.joined(self._stand.kept), passes, rate, seed)
 
     def _gathered(self, parts: Iterator[Moments], sizes: list[int]) -> Moments:
         gathered = []
@@ -176,12 +185,6 @@ class _Run:
     def _seeds(self, number: int) -> list[int]:
         first = self._config.seed * _SEEDS + number * _PARTS
         return list(range(first, first + _PARTS))
-
-    # ------------------------------------------------------------ validation
-
-    def _progress(self, number: int, loss: float) -> Progress:
-        mean, wronged = _validate(self._network, self._scenario, self._config.validation)
-        return Progress(number, loss, mean, wronged)
 
     def _beware(self) -> None:
         """The least caution about isolations with which few enough are false: the more, the fewer.

@@ -126,8 +126,8 @@ def _reports(
     stack: ExitStack, folder: Path, config: TrainConfig, tensorboard: Path | None
 ) -> Callable[[Progress], None]:
     """Writes each round's figures into learning.csv, and for TensorBoard."""
-    began = time.monotonic()
     path = folder / "learning.csv"
+    began = time.monotonic() - _seconds_before(path, folder / "checkpoints")
     writer = None
     if tensorboard is not None:
         from torch.utils.tensorboard import SummaryWriter
@@ -149,6 +149,14 @@ def _reports(
                     writer.add_scalar(tag, value, learned)
 
     return report
+
+
+def _seconds_before(path: Path, checkpoints: Path) -> float:
+    """That a stopped run took up to its last round."""
+    if not checkpoints.exists() or not path.exists():
+        return 0.0
+    with path.open(newline="", encoding="utf-8") as file:
+        return max((float(row["seconds"]) for row in csv.DictReader(file)), default=0.0)
 
 
 def _write(network: EntityNetwork, config: TrainConfig, folder: Path, name: str) -> None:
