@@ -5,11 +5,9 @@ each explanation adds up.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +21,7 @@ from policies.columns import (
     CONTEXT_COLUMNS,
     ENTITY_COLUMNS,
     KIND,
+    NATS,
     ORDERED,
     PENDING,
     TOTAL,
@@ -312,13 +311,16 @@ def shipped() -> LearnedPolicy:
     return LearnedPolicy.load(DEFAULT_MODEL)
 
 
-def test_shipped_model_does_nothing_where_nothing_happens(shipped: LearnedPolicy) -> None:
+def test_shipped_model_does_nothing_about_a_little_noise(shipped: LearnedPolicy) -> None:
     entities = np.zeros((10, len(ENTITY_COLUMNS)), dtype=np.float32)
     entities[:, ENTITY_COLUMNS.index("is_asset")] = 1.0
+    for column in ("evidence_unknown", "evidence_total", "zone_max", "site_max"):
+        entities[:, ENTITY_COLUMNS.index(column)] = 8.0 / NATS
     context = np.zeros(len(CONTEXT_COLUMNS), dtype=np.float32)
     context[CONTEXT_COLUMNS.index("learned")] = 1.0
     ids = tuple(Entity(Kind.ISOLATE, str(i)) for i in range(10))
     scores = shipped.scores(Observation(entities, context, ids))
+    assert (scores[1:] > SILENT).all()
     assert choose(scores, np.arange(21) <= 10) == 0
 
 
@@ -328,16 +330,13 @@ def test_card_and_manifest_tell_the_same_figures(shipped: LearnedPolicy) -> None
         assert f"| {name} | {values['mean_return']:.1f} [" in card
 
 
-def test_shipped_model_beats_nothing_and_playbook(shipped: LearnedPolicy) -> None:
+def test_shipped_model_is_better_than_the_playbook(shipped: LearnedPolicy) -> None:
+    """Without overlap of the intervals, seldom wrong, and without asking much of people."""
     evaluation = shipped.manifest["evaluation"]
-    assert evaluation["episodes"] >= 100
+    assert evaluation["episodes"] >= 1000
     figures = evaluation["policies"]
-    for other in ("nothing", "playbook"):
-        lead = figures[shipped.name]["mean_return"] - figures[other]["mean_return"]
-        assert lead > math.hypot(_half(figures[shipped.name]), _half(figures[other]))
-
-
-def _half(figure: dict[str, Any]) -> float:
-    """Half of the interval of 95 %: of a difference, the hypotenuse of both."""
-    low, high = figure["interval"]
-    return float(high - low) / 2.0
+    learned, playbook = figures[shipped.name], figures["playbook"]
+    assert learned["interval"][0] > playbook["interval"][1]
+    assert learned["score_interval"][0] > playbook["score_interval"][1]
+    assert learned["attack_free_false_isolations"] < 0.01
+    assert learned["approvals_per_incident"] <= 3
