@@ -39,7 +39,7 @@ __all__ = ["Progress", "TrainConfig", "train"]
 _SEEDS = 1000  # of a run, which no other run has
 _RUNS = HELD_OUT // _SEEDS
 _PARTS = 8  # that moments are gathered in, whatever the number of processes
-_CAUTIONS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 14.0, 20.0)
+_CAUTIONS = (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 10.0, 14.0, 20.0)
 _RARE = 4  # times as many validation episodes as otherwise, to count what is rare
 
 Weights = dict[str, NDArray[np.float32]]
@@ -59,7 +59,7 @@ class TrainConfig:
     kept: int = 5  # rounds that are learned from
     passes: float = 12.0  # over what a round learns from
     learning_rate: float = 2e-3  # falls to a twentieth in lessons, and in each round
-    false_isolations: float = 0.005  # share of attack-free episodes that may have any
+    false_isolations: float = 0.008  # share of attack-free episodes that may have any
     validation: int = 1024  # episodes after each round; the best round is kept
     steps: int = 0  # decisions of MaskablePPO afterwards
 
