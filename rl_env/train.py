@@ -59,7 +59,7 @@ class TrainConfig:
     kept: int = 5  # rounds that are learned from
     passes: float = 12.0  # over what a round learns from
     learning_rate: float = 2e-3  # falls to a twentieth in lessons, and in each round
-    false_isolations: float = 0.008  # share of attack-free episodes that may have any
+    false_isolations: float = 0.006  # share of attack-free episodes that may have any
     validation: int = 1024  # episodes after each round; the best round is kept
     steps: int = 0  # decisions of MaskablePPO afterwards
 
