@@ -207,6 +207,25 @@ def takes(s: State, r: int) -> bool:
 
 
 @compiled
+def _is_let_through(s: State, r: int) -> bool:
+    """The same as surveyed. What an order's end makes room for, another may have taken before the
+    survey, which then finds nothing changed and shows nothing anew.
+    """
+    row = s.row[r]
+    if row[GUARDED] > 0:
+        return False
+    if row[ENDS] > s.minute:
+        return True
+    if s.cell[row[CELL], UNLIMITED] == 0:
+        return False
+    if r >= first_credential(s):
+        return True
+    pool = int(s.site_host[r, POOL])
+    in_zone = s.zones_open >> int(s.zone_of[r]) & 1 != 0
+    return in_zone and (pool < 0 or s.pools_open >> pool & 1 != 0)
+
+
+@compiled
 def _zone_takes(s: State, z: int) -> bool:
     """Whether one asset more of the zone may be isolated."""
     zone = s.site_zone[z]
@@ -267,7 +286,7 @@ def show(s: State, r: int) -> None:
     quarters = left(s, r)
     pending = row[QUESTION] != NONE
     refused = row[REFUSED_UNTIL] > s.minute
-    accepted = s.cell[row[CELL], OPEN] > 0 and takes(s, r)
+    accepted = s.cell[row[CELL], OPEN] > 0 and _is_let_through(s, r)
     free = not pending and not refused and quarters <= 1
     s.mask[1 + r] = accepted and free
     s.mask[1 + rows + r] = quarters > 0 and not pending and not refused

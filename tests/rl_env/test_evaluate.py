@@ -47,8 +47,9 @@ def learned(seed: int = 0) -> LearnedPolicy:
         name: (rng.normal(0.0, 0.4, shape)).astype(np.float32)
         for name, shape in tensor_shapes(8).items()
     }
-    weights["nothing.1.weight"][:] = 0.0
-    weights["nothing.1.bias"][:] = -9.0
+    weights["gains.1.weight"][:] = 0.0
+    weights["gains.1.bias"][:] = 9.0
+    weights["caution"][:] = 1.0
     return LearnedPolicy({"name": "learned"}, weights, bytes(32))
 
 
