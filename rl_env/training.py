@@ -34,16 +34,18 @@ __all__ = ["sweep", "train"]
 
 _COLUMNS = ("decisions", "seconds", "validation_return", "false_isolations", "loss")
 
-
-@click.command()
-@click.option("--name", default="mine", show_default=True, help="Folder of the model in --out.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
-@click.option(
+_settings = click.option(
     "--config",
     "file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="YAML with any of TrainConfig's fields.",
 )
+
+
+@click.command()
+@click.option("--name", default="mine", show_default=True, help="Folder of the model in --out.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("models"), show_default=True)
+@_settings
 @click.option("--scenario", help="A registered one, or a YAML file.")
 @click.option("--seed", type=click.IntRange(0, 999), help="Seed of weights and episodes.")
 @click.option("--rounds", type=click.IntRange(0), help="Rounds of policy iteration.")
@@ -212,12 +214,7 @@ def _evaluate(folder: Path, episodes: int) -> None:
     metavar="NAME=VALUE,VALUE",
     help="Values of a setting; all combinations are trained.",
 )
-@click.option(
-    "--config",
-    "file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="YAML with any of TrainConfig's fields.",
-)
+@_settings
 @click.option("--address", help="Of a Ray cluster, as ray://head:10001.  [default: this machine]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per run.")
 def sweep(changes: tuple[str, ...], file: Path | None, address: str | None, as_json: bool) -> None:
