@@ -3,18 +3,22 @@
 It is the live side's default, so it is one that people deploy: an analyst's runbook in numbers. It
 reads what an analyst would read, in this order.
 
-1. A machine that much speaks against is isolated if it stands alone: clearly above every other
-   entity of the site, since a scan is as loud everywhere, and by many kinds of alerts or by alerts
-   of later stages of an attack, since a single noisy rule is not an intrusion.
+1. A machine is isolated if much speaks against it and it stands clearly above every other machine,
+   since a scan is as loud everywhere. What speaks against it is one of three stories:
+   - somebody came in: more than one kind of alert says so (one alone, however rare, is a rule that
+     may be wrong), amid much else;
+   - somebody came in and went on: signs of a way in, and then of what intruders do inside; as that
+     tells more, less is enough. An administrator at work shows the second without the first;
+   - it is loud: more kinds of surprising alerts than a scan leaves, and no longer only new ones, so
+     that what merely passes by has passed. For sensors that do not say what their alerts mean.
 2. An outside address with enough against it that reached a machine is blocked, and a key in use
    where an intruder is at work is revoked. Both are cheap to undo, so less evidence is enough.
 3. What is contained stays so while there is evidence: an order about to end is renewed. One that
    nothing speaks against any more is given back to its users.
 
-Its bars were set by hand so that on recorded attacks the attacked server is isolated and the others
-are spared; `Thresholds` names each. Of the simulator only the bar for blocks was learned: whoever
-deploys this has no simulator of the own site to tune the rest on. `policies.thresholds` is the
-plainer rule with bars that are tuned there.
+Its bars were set by hand, on what recorded attacks look like; `Thresholds` names each. Of the
+simulator only the bar for blocks was learned: whoever deploys this has no simulator of the own site
+to tune the rest on. `policies.thresholds` is the plainer rule with bars that are tuned there.
 """
 
 from __future__ import annotations
@@ -38,10 +42,10 @@ from policies.columns import (
     PENDING,
     PROTECTED,
     REFUSED,
-    SITE_MAX,
     TOTAL,
     TOUCHED,
     VARIETY_1H,
+    VARIETY_10MIN,
     VERBS,
 )
 from policies.observation import Observation
@@ -49,7 +53,8 @@ from policies.policy import RENEWABLE, Scores
 
 __all__ = ["Playbook", "Thresholds"]
 
-_LATE = [EVIDENCE + s for s in (Stage.FOOTHOLD, Stage.CREDENTIALS, Stage.SPREAD, Stage.IMPACT)]
+# Without credentials: people mistype passwords, and a guess that failed is not a way in.
+_INSIDE = [EVIDENCE + stage for stage in (Stage.FOOTHOLD, Stage.SPREAD, Stage.IMPACT)]
 
 Rows = NDArray[np.float32]
 Chosen = NDArray[np.bool_]
@@ -61,11 +66,15 @@ class Thresholds:
     a lower bar for blocks saves more than it costs.
     """
 
-    isolate_total: float = 115.0
-    isolate_types: float = 12.0  # surprising ones, faded over an hour
-    isolate_lead: float = 1.15  # times the next strongest entity's evidence
-    confirmed_total: float = 80.0  # enough where later stages of an attack confirm it
-    confirmed_late: float = 25.0
+    isolate_lead: float = 1.15  # times the next strongest asset's evidence
+    entered_total: float = 90.0
+    entered: float = 12.0  # nats that say that somebody came in; one kind of alert has no more
+    inside_total: float = 50.0
+    inside_entered: float = 5.0
+    inside: float = 10.0  # nats of what intruders do inside
+    loud_total: float = 115.0
+    loud_types: float = 12.0  # surprising ones, faded over an hour
+    loud_recent: float = 0.85  # share of them, at most, that is of the last minutes
     block_total: float = 20.0
     block_touched: float = 1.0  # assets
     revoke_total: float = 10.0
@@ -84,7 +93,7 @@ class Playbook:
     def __init__(self, thresholds: Thresholds | None = None) -> None:
         self.thresholds = thresholds or Thresholds()
         canonical = json.dumps(asdict(self.thresholds), sort_keys=True, separators=(",", ":"))
-        self.hash = hashlib.sha256(f"countersign-playbook-2\n{canonical}".encode()).digest()
+        self.hash = hashlib.sha256(f"countersign-playbook-3\n{canonical}".encode()).digest()
 
     def scores(self, observation: Observation) -> Scores:
         """Isolation by its evidence, relative to the threshold, above all else; "do nothing"
@@ -95,15 +104,14 @@ class Playbook:
 
     def scores_of_many(self, entities: NDArray[np.float32], context: NDArray[np.float32]) -> Scores:
         """The same for padded observations: entities [batch, rows, F] -> [batch, 1 + VERBS * rows].
-        Every rule is about one row; what rows of nothing get means nothing.
+        What rows of nothing get means nothing.
         """
         rows = entities.reshape(-1, entities.shape[2])
         ordered = rows[:, ORDERED] > 0
         waiting = rows[:, PENDING] > 0
         closed = waiting | (rows[:, REFUSED] > 0) | (rows[:, PROTECTED] > 0)
-        orders = np.where(
-            ordered, self._renewal(rows), np.maximum(self._isolation(rows), self._other(rows))
-        )
+        new = np.maximum(self._isolation(rows, _strongest_other(entities)), self._other(rows))
+        orders = np.where(ordered, self._renewal(rows), new)
         releases = np.where(ordered & ~waiting, self._release(rows), -1.0)
         batch, n, _ = entities.shape
         result = np.zeros((batch, 1 + VERBS * n), dtype=np.float32)
@@ -111,16 +119,19 @@ class Playbook:
         result[:, 1 + n :] = releases.reshape(batch, n)
         return result
 
-    def _isolation(self, rows: Rows) -> Scores:
+    def _isolation(self, rows: Rows, strongest_other: NDArray[np.float32]) -> Scores:
         t = self.thresholds
-        total = rows[:, TOTAL] * NATS
-        late = NATS * rows[:, _LATE].sum(axis=1)
-        types = rows[:, VARIETY_1H] * MANY
-        lead = total >= t.isolate_lead * NATS * rows[:, SITE_MAX]
-        loud = (total >= t.isolate_total) & (types >= t.isolate_types) & lead
-        confirmed = (total >= t.confirmed_total) & (late >= t.confirmed_late) & lead
+        total = NATS * rows[:, TOTAL]
+        came_in = NATS * rows[:, EVIDENCE + Stage.ENTRY]
+        inside = NATS * rows[:, _INSIDE].sum(axis=1)
+        types, recent = MANY * rows[:, VARIETY_1H], MANY * rows[:, VARIETY_10MIN]
+        entered = (total >= t.entered_total) & (came_in > t.entered)
+        went_on = (total >= t.inside_total) & (came_in >= t.inside_entered) & (inside >= t.inside)
+        loud = (total >= t.loud_total) & (types >= t.loud_types)
+        loud &= recent <= t.loud_recent * types
         asset = rows[:, KIND + Kind.ISOLATE] > 0
-        return _where(asset & (loud | confirmed), total / t.confirmed_total)
+        leads = total >= t.isolate_lead * NATS * strongest_other
+        return _where(asset & leads & (entered | went_on | loud), total / t.inside_total)
 
     def _other(self, rows: Rows) -> Scores:
         t = self.thresholds
@@ -137,6 +148,17 @@ class Playbook:
 
     def _release(self, rows: Rows) -> Scores:
         return _where(rows[:, TOTAL] * NATS < self.thresholds.release_total, 0.1)
+
+
+def _strongest_other(entities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[batch, rows, F] -> [batch * rows]: the most evidence that there is against another asset.
+    An address that reached them all has more than each, and says nothing of how they compare.
+    """
+    totals = np.where(entities[:, :, KIND + Kind.ISOLATE] > 0, entities[:, :, TOTAL], 0.0)
+    totals = np.concatenate([totals, np.zeros((len(totals), 2), totals.dtype)], axis=1)
+    second, best = np.partition(totals, (-2, -1), axis=1)[:, -2:].T[:, :, None]
+    own = totals[:, :-2]
+    return np.where(own == best, second, best).astype(np.float32).ravel()
 
 
 def _where(chosen: Chosen, score: float | Scores) -> Scores:

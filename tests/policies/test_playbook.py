@@ -12,12 +12,19 @@ from policies.picture import Entity
 from policies.playbook import Playbook, Thresholds
 from policies.policy import choose
 
-SUSPECT = {
+LOUD = {
     "is_asset": 1.0,
     "evidence_total": 150 / 50,
     "evidence_unknown": 150 / 50,
-    "site_max": 90 / 50,
     "variety_1h": 18 / 8,
+    "variety_10min": 12 / 8,
+}
+ENTERED = {"is_asset": 1.0, "evidence_total": 95 / 50, "evidence_entry": 13 / 50}
+INSIDE = {
+    "is_asset": 1.0,
+    "evidence_total": 55 / 50,
+    "evidence_entry": 6 / 50,
+    "evidence_foothold": 12 / 50,
 }
 
 
@@ -35,30 +42,52 @@ def test_nothing_on_a_quiet_site() -> None:
     assert choice({"is_asset": 1.0}, {"is_indicator": 1.0}, {"is_credential": 1.0}) == 0
 
 
-def test_isolates_what_stands_out() -> None:
-    assert choice({"is_asset": 1.0}, SUSPECT) == 2
+@pytest.mark.parametrize("story", [LOUD, ENTERED, INSIDE])
+def test_isolates_what_stands_out(story: dict[str, float]) -> None:
+    assert choice({"is_asset": 1.0}, story) == 2
 
 
+@pytest.mark.parametrize("story", [LOUD, ENTERED, INSIDE])
 @pytest.mark.parametrize(
     "excuse",
     [
-        {"site_max": 149 / 50},  # as loud as another: a scan
-        {"variety_1h": 5 / 8},
-        {"evidence_total": 100 / 50},
         {"ordered": 1.0, "ordered_left": 0.5},
         {"pending": 1.0},
         {"refused": 1.0},
         {"protected": 1.0},
+        {"evidence_total": 45 / 50},
     ],
 )
-def test_leaves_alone_what_has_an_excuse(excuse: dict[str, float]) -> None:
-    assert choice(SUSPECT | excuse) == 0
+def test_leaves_alone_what_has_an_excuse(
+    story: dict[str, float], excuse: dict[str, float]
+) -> None:
+    assert choice(story | excuse) == 0
 
 
-def test_later_stages_confirm_weaker_evidence() -> None:
-    weaker = SUSPECT | {"evidence_total": 90 / 50, "site_max": 40 / 50}
-    assert choice(weaker) == 0
-    assert choice(weaker | {"evidence_foothold": 30 / 50}) == 1
+@pytest.mark.parametrize(
+    ("story", "excuse"),
+    [
+        (LOUD, {"variety_1h": 11 / 8}),
+        (LOUD, {"variety_10min": 17 / 8}),  # all of it just came: a scan passes
+        (LOUD, {"evidence_total": 110 / 50}),
+        (ENTERED, {"evidence_entry": 12 / 50}),  # one rare alert
+        (ENTERED, {"evidence_total": 85 / 50}),
+        (INSIDE, {"evidence_entry": 0.0}),  # an administrator at work
+        (INSIDE, {"evidence_foothold": 0.0, "evidence_credentials": 12 / 50}),
+    ],
+)
+def test_a_story_that_lacks_a_part_is_none(
+    story: dict[str, float], excuse: dict[str, float]
+) -> None:
+    assert choice(story | excuse) == 0
+
+
+@pytest.mark.parametrize("story", [LOUD, ENTERED, INSIDE])
+def test_as_loud_as_another_machine_is_a_scan(story: dict[str, float]) -> None:
+    other = {"is_asset": 1.0, "evidence_total": story["evidence_total"] / 1.1}
+    assert choice(other, story) == 0
+    # An address that reached all of them has more than each.
+    assert choice(other | {"is_asset": 0.0, "is_indicator": 1.0}, story) == 2
 
 
 def test_blocks_what_much_speaks_against() -> None:
@@ -80,7 +109,7 @@ def test_revokes_a_suspicious_key() -> None:
 
 def test_isolation_comes_before_blocking() -> None:
     address = {"is_indicator": 1.0, "evidence_total": 2.0, "touched": np.log1p(4) / 4}
-    assert choice(address, SUSPECT) == 2
+    assert choice(address, LOUD) == 2
 
 
 ORDERED = {"is_asset": 1.0, "ordered": 1.0, "ordered_left": 0.25, "evidence_total": 30 / 50}
@@ -88,7 +117,7 @@ ORDERED = {"is_asset": 1.0, "ordered": 1.0, "ordered_left": 0.25, "evidence_tota
 
 def test_renews_what_is_about_to_end_while_there_is_evidence() -> None:
     assert choice({"is_asset": 1.0}, ORDERED) == 2
-    assert choice(ORDERED, SUSPECT) == 2  # first what is not contained
+    assert choice(ORDERED, LOUD) == 2  # first what is not contained
 
 
 @pytest.mark.parametrize(
@@ -110,7 +139,7 @@ def test_asks_for_the_release_of_what_nothing_speaks_against_any_more() -> None:
     assert choice({"is_asset": 1.0}, quiet, ORDERED | {"ordered_left": 1.0}) == 1 + 3 + 1
     assert choice(quiet | {"pending": 1.0}) == 0
     assert choice(quiet | {"ordered": 0.0}) == 0
-    assert choice(quiet, SUSPECT) == 2  # first what is not contained
+    assert choice(quiet, LOUD) == 2  # first what is not contained
 
 
 def test_padded_and_together_it_scores_the_same() -> None:
@@ -119,7 +148,7 @@ def test_padded_and_together_it_scores_the_same() -> None:
     entities[:, :9] = rng.random((8, 9, len(ENTITY_COLUMNS))) * 3.0
     entities[:, :9, :3] = np.eye(3)[rng.integers(3, size=(8, 9))]
     entities[:, :9, ENTITY_COLUMNS.index("ordered")] = rng.random((8, 9)) < 0.3
-    entities[:, :9, ENTITY_COLUMNS.index("site_max")] /= 3.0
+    entities[:, 0, ENTITY_COLUMNS.index("evidence_total")] = 9.0
     for column in ("pending", "protected", "refused"):
         entities[:, :9, ENTITY_COLUMNS.index(column)] = rng.random((8, 9)) < 0.1
     context = np.zeros((8, len(CONTEXT_COLUMNS)), dtype=np.float32)
@@ -133,4 +162,4 @@ def test_padded_and_together_it_scores_the_same() -> None:
 def test_hash_names_exactly_these_thresholds() -> None:
     assert Playbook().hash == Playbook().hash
     assert len(Playbook().hash) == 32
-    assert Playbook(Thresholds(isolate_total=116.0)).hash != Playbook().hash
+    assert Playbook(Thresholds(loud_total=116.0)).hash != Playbook().hash
