@@ -32,6 +32,7 @@ from policies.compiled import compiled
 __all__ = [
     "MAX_SURPRISE",
     "MINUTE",
+    "SPEAKING",
     "SURPRISING",
     "WINDOW",
     "add",
@@ -47,6 +48,7 @@ WINDOW = 600  # seconds; base rates count presence per window
 MINUTE = 60  # seconds; evidence fades in steps of it
 SURPRISING = 3.0  # nats from which a type counts as distinct evidence
 MAX_SURPRISE = 12.0  # nats
+SPEAKING = 5.0 / NATS  # total from which an entity is worth a look
 
 Table = NDArray[np.float32]
 

@@ -28,13 +28,13 @@ from policies.columns import (
     CONTEXT_COLUMNS,
     ENTITY_COLUMNS,
     KIND,
-    NATS,
     OBSERVATION_VERSION,
     ORDERED,
     PENDING,
     TOTAL,
     VERBS,
 )
+from policies.evidence import SPEAKING
 from policies.observation import Observation
 from policies.policy import NOTHING, Mask, Verb, choose, meaning
 
@@ -58,7 +58,6 @@ _MAX_SHOWN = 200  # characters of a value in a message
 _MAX_WEIGHT = 1000.0  # beyond which scores may overflow
 
 HEADS = 4  # of the attention
-SPEAKING = 5.0 / NATS  # evidence from which an entity is looked at
 SILENT = np.float32(-10.0)  # score of all others
 
 Array = NDArray[np.float32]

@@ -32,6 +32,7 @@ from policies.columns import (
 from policies.evidence import (
     FACTORS,
     MINUTE,
+    SPEAKING,
     SURPRISING,
     WINDOW,
     Table,
@@ -126,9 +127,9 @@ class Picture:
 
     # ------------------------------------------------------------ input
 
-    def observe(self, alert: Alert, now: float, times: int = 1) -> bool:
-        """Takes one alert in, which came so many `times`; True if it said something new in this
-        window.
+    def observe(self, alert: Alert, now: float, times: int = 1) -> float:
+        """Takes one alert in, which came so many `times`. Nats: how surprising it was where it was
+        most so; zero where it said nothing new in this window.
 
         `now` bounds the alert's own time, which a hostile sensor may have set.
         """
@@ -139,8 +140,7 @@ class Picture:
         indicator = None if address is None else self._reach(address, rows)
         credential = self._row.get(Entity(Kind.REVOKE, alert.credential))
         rows += [row for row in (credential, indicator) if row is not None]
-        news = [self._record(row, kind, stage, times) for row in rows]
-        return any(news)
+        return max([self._record(row, kind, stage, times) for row in rows], default=0.0)
 
     def advance(self, now: float) -> None:
         """Moves time on: evidence fades by the minute; windows close, and are learned from."""
@@ -158,6 +158,10 @@ class Picture:
             self._close(windows)
 
     # ------------------------------------------------------------ output
+
+    def speaks(self) -> bool:
+        """Whether there is anything against anyone that is worth a look."""
+        return bool(self.rows[TOTAL].max(initial=0.0) >= SPEAKING)
 
     def entities(self) -> tuple[Entity, ...]:
         """By row: assets and credentials in inventory order, then indicators."""
@@ -283,14 +287,14 @@ class Picture:
                     return f"{address}/{address.max_prefixlen}"
         return None
 
-    def _record(self, row: int, kind: str, stage: Stage, times: int) -> bool:
+    def _record(self, row: int, kind: str, stage: Stage, times: int) -> float:
         trace = self._traces[row]
         count(self.rows, row, trace.alerts, times)
         trace.alerts += times
         if kind not in trace.types and len(trace.types) >= _MAX_PRESENT:
             kind = _OTHER
         if kind in trace.types:
-            return False
+            return 0.0
         trace.types.add(kind)
         self.site_rates.setdefault(kind, 0)
         nats = self.surprise(self._entities[row], kind)
@@ -300,7 +304,7 @@ class Picture:
             trace.recent[kind] = (self.time, nats)
             if len(trace.recent) > _MAX_RECENT:
                 del trace.recent[next(iter(trace.recent))]
-        return True
+        return nats
 
     # ------------------------------------------------------------ rows
 

@@ -11,8 +11,9 @@ reads what an analyst would read, in this order.
      tells more, less is enough. An administrator at work shows the second without the first;
    - it is loud: more kinds of surprising alerts than a scan leaves, and no longer only new ones, so
      that what merely passes by has passed. For sensors that do not say what their alerts mean.
-2. An outside address with enough against it that reached a machine is blocked, and a key in use
-   where an intruder is at work is revoked. Both are cheap to undo, so less evidence is enough.
+2. An outside address with enough against it that reached a machine is blocked, the sooner if it
+   scans one machine after the other; and a key in use where an intruder is at work is revoked. Both are
+   cheap to undo, so less evidence is enough.
 3. What is contained stays so while there is evidence: an order about to end is renewed. One that
    nothing speaks against any more is given back to its users.
 
@@ -74,9 +75,11 @@ class Thresholds:
     inside: float = 10.0  # nats of what intruders do inside
     loud_total: float = 115.0
     loud_types: float = 12.0  # surprising ones, faded over an hour
-    loud_recent: float = 0.85  # share of them, at most, that is of the last minutes
+    loud_recent: float = 0.7  # share of them, at most, that is of the last minutes
     block_total: float = 20.0
     block_touched: float = 1.0  # assets
+    scan_total: float = 3.0  # of what is called a scan
+    scan_touched: float = 5.0
     revoke_total: float = 10.0
     renew_total: float = 20.0  # an order that is about to end with this much left is renewed
     release_total: float = 2.0  # an order with less evidence left is given up
@@ -138,6 +141,8 @@ class Playbook:
         total = rows[:, TOTAL] * NATS
         touched = np.expm1(4.0 * rows[:, TOUCHED])
         block = (total >= t.block_total) & (touched >= t.block_touched)
+        scans = rows[:, EVIDENCE + Stage.RECON] * NATS
+        block |= (scans >= t.scan_total) & (touched >= t.scan_touched)
         block &= rows[:, KIND + Kind.BLOCK] > 0
         revoke = (total >= t.revoke_total) & (rows[:, KIND + Kind.REVOKE] > 0)
         return _where(block | revoke, 0.5)

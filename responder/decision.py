@@ -4,7 +4,7 @@ proves it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -13,16 +13,16 @@ import numpy as np
 from policies.actions import Action, Kind
 from policies.alerts import Stage
 from policies.columns import CONTEXT_COLUMNS, ENTITY_COLUMNS, OBSERVATION_VERSION, VERBS
-from policies.guardrails import Guardrails, Tier, Verdict
+from policies.guardrails import Guardrails, Reason, Tier, Verdict
 from policies.observation import Conditions, Observation, Standing, encode
 from policies.picture import Entity, Picture
-from policies.policy import NOTHING, Mask, Policy, choose, may_order
+from policies.policy import NOTHING, Mask, Policy, Verb, choose, may_order, meaning
 from responder.chain.ledger import Ledger
 from responder.chain.proposal import target_key
 from responder.chain.records import OPEN, Case, Hold, Status
 from responder.explaining import explanation
 
-__all__ = ["Answers", "Decision", "answers", "decide", "standings"]
+__all__ = ["COOL_DOWN", "Answers", "Decision", "answers", "decide", "standings"]
 
 COOL_DOWN = 3600  # seconds for which a refused request is not repeated
 _LATELY = 3600  # seconds of which people are told
@@ -33,10 +33,12 @@ _REFUSED = frozenset({Status.REJECTED, Status.VETOED, Status.LAPSED, Status.RELE
 
 @dataclass(frozen=True)
 class Decision:
-    """One thing to propose."""
+    """One thing to propose: an order, or that people release one."""
 
+    time: float  # Unix seconds
+    verb: Verb
     action: Action
-    verdict: Verdict
+    verdict: Verdict  # of a release, how many people it takes
     score: float  # lead over doing nothing
     reasons: tuple[str, ...]
     evidence: dict[str, Any]  # the bundle
@@ -136,14 +138,16 @@ def decide(
     answered: Answers,
     ttl: Sequence[int],
     most: int,
-    alerts: Sequence[Mapping[str, Any]],
+    alerts: Collection[Mapping[str, Any]],
     now: float,
+    asked: Collection[Entity] = (),
 ) -> list[Decision]:
     """At most `most` proposals for this moment, best first; usually none.
 
     Brings the picture to `now`, and counts what it makes in the guardrails. `ttl` is in seconds by
     Kind, shortened where a rule allows less. `alerts` are recent ones as JSON mappings, from which
-    each bundle keeps those that touch its entity.
+    each bundle keeps those that touch its entity. `asked`: whose release people were asked for, and
+    are not asked again.
     """
     made: list[Decision] = []
     standing = dict(standing)
@@ -153,17 +157,22 @@ def decide(
         verdicts = {entity: verdict for entity, (_, verdict) in offers.items()}
         condition = _conditions(guardrails, answered, now)
         observation = encode(picture, standing, verdicts, condition)
-        mask = _mask(observation, standing, verdicts)
+        mask = _mask(observation, standing, verdicts, asked)
         scores = policy.scores(observation)
         choice = choose(scores, mask)
         if choice == NOTHING:
             break
-        entity = observation.ids[choice - 1]  # an order: the mask knows no other verb
+        verb, row = meaning(choice, len(observation.ids))
+        entity = observation.ids[row]
         action, verdict = offers[entity]
+        if verb is Verb.RELEASE:
+            needed = guardrails.limits.release_quorum
+            verdict = Verdict(Tier.QUORUM, Reason.NONE, needed, 0)
         reasons = _reasons(picture, entity)
         bundle = {
             "version": 3,
             "time": now,
+            "verb": verb.name,
             "action": {"kind": action.kind.name, "target": action.target, "ttl": action.ttl},
             "tier": verdict.tier.name,
             "reasons": list(reasons),
@@ -176,8 +185,9 @@ def decide(
             "alerts": [a for a in alerts if _touches(a, picture, entity)][-40:],
         }
         lead = float(scores[choice] - scores[NOTHING])
-        made.append(Decision(action, verdict, lead, reasons, bundle))
-        guardrails.propose(action, policy.hash, now)
+        made.append(Decision(now, verb, action, verdict, lead, reasons, bundle))
+        if verb is Verb.ORDER:
+            guardrails.propose(action, policy.hash, now)
         standing[entity] = replace(standing.get(entity, Standing()), pending=True)
     return made
 
@@ -202,18 +212,22 @@ def _mask(
     observation: Observation,
     standing: Mapping[Entity, Standing],
     verdicts: Mapping[Entity, Verdict],
+    asked: Collection[Entity],
 ) -> Mask:
     """Index 0 is "do nothing". What the gate would refuse is not offered, nor what is under way
-    but for an order that is about to end: asking again renews it.
+    but for an order that is about to end: asking again renews it. Of what is ordered the release
+    is offered, once.
     """
-    mask = np.zeros(1 + VERBS * len(observation.ids), dtype=np.bool_)
+    n = len(observation.ids)
+    mask = np.zeros(1 + VERBS * n, dtype=np.bool_)
     mask[NOTHING] = True
     for i, entity in enumerate(observation.ids):
         so_far = standing.get(entity, Standing())
         mask[1 + i] = verdicts[entity].tier is not Tier.REFUSED and may_order(
             so_far.ordered, so_far.ordered_left, so_far.pending, so_far.refused
         )
-    # No release is offered: the gate lets an agent propose orders alone.
+        open_to_people = so_far.ordered and not (so_far.pending or so_far.refused)
+        mask[1 + n + i] = open_to_people and entity not in asked
     return mask
 
 

@@ -7,7 +7,7 @@ operators' commands open it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -15,9 +15,11 @@ import yaml
 from eth_account.signers.local import LocalAccount
 from web3 import HTTPProvider, Web3
 
+from policies.guardrails import Guardrails, Target
 from policies.inventory import Inventory
 from responder.approvals import load_key, new_key, sign
 from responder.chain.client import GateClient
+from responder.chain.deploy_config import DeployConfig
 from responder.chain.deployment import deploy, load_config
 from responder.chain.devnet import Devnet
 from responder.chain.manifest import Manifest
@@ -31,7 +33,16 @@ from responder.policy import card_hash, load_policy
 from responder.settings import Settings
 from responder.store import Cache
 
-__all__ = ["OPERATORS", "activate_model", "client", "grant_lease", "open_responder", "prepare"]
+__all__ = [
+    "OPERATORS",
+    "activate_model",
+    "client",
+    "grant_lease",
+    "new_deployment",
+    "new_guardrails",
+    "open_responder",
+    "prepare",
+]
 
 OPERATORS = ("operator-1", "operator-2", "operator-3")
 _SENDERS = ("deployer", "agent", "relayer", "enforcer", "guardian", *OPERATORS)
@@ -54,7 +65,8 @@ def prepare(settings: Settings, devnet: Devnet, inventory: Inventory) -> Setting
     settings.inventory.write_text(yaml.safe_dump(inventory.to_mapping(), sort_keys=False), "utf-8")
     plan = home / "deployment.yaml"
     if not plan.exists():
-        document = _deployment(keys, settings, inventory)
+        document = new_deployment(keys, inventory)
+        document["inventory"] = settings.inventory.name
         plan.write_text(yaml.safe_dump(document, sort_keys=False), "utf-8")
     w3 = Web3(HTTPProvider(settings.rpc))
     deploy(w3, load_config(plan), load_key(settings.keys / "deployer.json"), settings.manifest)
@@ -82,7 +94,8 @@ def activate_model(settings: Settings, model: bytes, card: bytes) -> None:
     relayer.activate_model(model, card, revision + 1, deadline, signatures)
 
 
-def _deployment(keys: dict[str, str], settings: Settings, inventory: Inventory) -> dict[str, Any]:
+def new_deployment(keys: Mapping[str, str], inventory: Inventory) -> dict[str, Any]:
+    """What a new site deploys, as its deployment.yaml says it; `keys` are addresses by name."""
     defaults = yaml.safe_load((files("responder") / "defaults.yaml").read_text("utf-8"))
     assets = inventory.assets
     return {
@@ -94,8 +107,23 @@ def _deployment(keys: dict[str, str], settings: Settings, inventory: Inventory) 
         **defaults,
         "zones": {zone: {"share": _ZONE_SHARE} for zone in sorted({a.zone for a in assets})},
         "pools": {pool: {"keep": 1} for pool in sorted({a.pool for a in assets if a.pool})},
-        "inventory": settings.inventory.name,
     }
+
+
+def new_guardrails(inventory: Inventory) -> Guardrails:
+    """The rules of a new site with this inventory, before anything was ordered."""
+    names = ("governor", *_SENDERS)
+    keys = {name: f"0x{number:040x}" for number, name in enumerate(names, start=1)}
+    config = DeployConfig.from_mapping(new_deployment(keys, inventory), inventory)
+    return Guardrails(
+        config.rules,
+        config.limits,
+        {a.id: Target(a.criticality, a.protected, a.zone, a.pool) for a in inventory.assets},
+        {c.id: Target(c.criticality, c.protected) for c in inventory.credentials},
+        inventory.protected_networks,
+        config.zones,
+        config.pools,
+    )
 
 
 def client(

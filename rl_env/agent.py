@@ -28,7 +28,8 @@ from policies.columns import (
     TOTAL,
     VERBS,
 )
-from policies.network import FORMAT, HEADS, SILENT, SPEAKING, Outcome, tensor_shapes
+from policies.evidence import SPEAKING
+from policies.network import FORMAT, HEADS, SILENT, Outcome, tensor_shapes
 
 __all__ = ["EntityNetwork", "EntityPolicy", "export"]
 

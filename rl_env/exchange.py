@@ -19,7 +19,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from policies.actions import Kind
 from policies.columns import CONTEXT_COLUMNS, ENTITY_COLUMNS, KIND, ORDERED, PENDING, TOTAL, VERBS
-from policies.network import FORMAT, SILENT, SPEAKING, LearnedPolicy, ModelError
+from policies.evidence import SPEAKING
+from policies.network import FORMAT, SILENT, LearnedPolicy, ModelError
 from policies.policy import Verb
 
 __all__ = ["export", "graph_of"]

@@ -103,6 +103,13 @@ def test_blocks_who_touches_enough() -> None:
     assert choice(address | {"touched": 0.0}) == 0
 
 
+def test_blocks_who_scans_machine_after_machine() -> None:
+    scanner = {"is_indicator": 1.0, "evidence_total": 4 / 50, "evidence_recon": 4 / 50}
+    assert choice(scanner | {"touched": np.log1p(5.01) / 4}) == 1
+    assert choice(scanner | {"touched": np.log1p(4) / 4}) == 0
+    assert choice(scanner | {"touched": np.log1p(9) / 4, "evidence_recon": 0.0}) == 0
+
+
 def test_revokes_a_suspicious_key() -> None:
     assert choice({"is_credential": 1.0, "evidence_total": 0.4}) == 1
 

@@ -1,0 +1,71 @@
+"""A stand-in for the gate and its people: every proposal is carried out at once, as the guardrails
+allow. For replays and for shadow mode, which ask what would have been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from policies.guardrails import Guardrails
+from policies.observation import Standing
+from policies.picture import Entity
+from policies.policy import Verb
+from responder.decision import COOL_DOWN, Answers, Decision
+
+__all__ = ["Imagined"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    start: float
+    until: float
+
+
+class Imagined:
+    """Orders that nobody carries out. `tell` hears of each decision."""
+
+    def __init__(self, guardrails: Guardrails, tell: Callable[[Decision], None]) -> None:
+        self._guardrails, self._tell = guardrails, tell
+        self._orders: dict[Entity, _Order] = {}
+        self._released: dict[Entity, float] = {}  # when
+
+    def guardrails(self, now: float) -> Guardrails:
+        self._end(now)
+        return self._guardrails
+
+    def standings(self, entities: Collection[Entity], now: float) -> Mapping[Entity, Standing]:
+        self._end(now)
+        found = {
+            entity: Standing(True, (order.until - now) / (order.until - order.start))
+            for entity, order in self._orders.items()
+        }
+        return found | {entity: Standing(refused=True) for entity in self._released}
+
+    def answers(self) -> Answers:
+        return Answers()
+
+    def asked(self, now: float) -> Collection[Entity]:
+        return ()
+
+    def take(self, decision: Decision) -> None:
+        action, now = decision.action, decision.time
+        entity = Entity(action.kind, action.target)
+        if decision.verb is Verb.ORDER:
+            self._orders[entity] = _Order(now, now + action.ttl)
+            self._guardrails.order(action.kind, action.target)
+        else:
+            del self._orders[entity]
+            self._guardrails.uncount(action.kind, action.target)
+            self._released[entity] = now
+        self._tell(decision)
+
+    def _end(self, now: float) -> None:
+        """What has run out."""
+        for entity, order in list(self._orders.items()):
+            if order.until <= now:
+                del self._orders[entity]
+                self._guardrails.uncount(entity.kind, entity.id)
+        for entity, released in list(self._released.items()):
+            if now >= released + COOL_DOWN:
+                del self._released[entity]

@@ -1,0 +1,116 @@
+"""When to decide: one rule for the live side, for shadow mode and for recorded alerts.
+
+A decision is due at every whole minute, since evidence fades and orders end, and at once when an
+alert surprises. Both follow from the alerts and their times alone, so the same alerts give the same
+decisions, however they were cut into ticks.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+from policies.alerts import Alert
+from policies.evidence import MINUTE, SURPRISING
+from policies.guardrails import Guardrails
+from policies.observation import Standing
+from policies.picture import Entity, Picture
+from policies.policy import Policy
+from responder.decision import Answers, Decision, decide
+
+__all__ = ["Authority", "Watch"]
+
+_RECENT_ALERTS = 400  # kept for evidence bundles
+_LATE = 300.0  # seconds after which a moment is past: what it would have said is said for now
+
+
+class Authority(Protocol):
+    """What makes orders of decisions: the gate and its people, or what stands in for them."""
+
+    def guardrails(self, now: float) -> Guardrails:
+        """The rules and what is used of them, for `decide` to count in."""
+        ...
+
+    def standings(self, entities: Collection[Entity], now: float) -> Mapping[Entity, Standing]:
+        """What is under way; entities for which nothing is are left out."""
+        ...
+
+    def answers(self) -> Answers: ...
+
+    def asked(self, now: float) -> Collection[Entity]:
+        """Whose release people were asked for."""
+        ...
+
+    def take(self, decision: Decision) -> None:
+        """Does with it what is done with decisions."""
+        ...
+
+
+class Watch:
+    """Alerts in, decisions out, to the authority."""
+
+    def __init__(
+        self,
+        picture: Picture,
+        policy: Policy,
+        authority: Authority,
+        ttl: Sequence[int],
+        most: int,
+        recent: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """`ttl` is in seconds by Kind; at most so many decisions at once. `recent`: the latest
+        alerts as JSON, where an earlier watch left off.
+        """
+        self.picture, self._policy, self._authority = picture, policy, authority
+        self._ttl, self._most = ttl, most
+        self.recent: deque[Mapping[str, Any]] = deque(recent, maxlen=_RECENT_ALERTS)
+        self._next = self._after(picture.time)  # the next whole minute
+
+    def take(self, alert: Alert, now: float) -> None:
+        """One alert, heard at `now`, and what is decided on it."""
+        time = max(self.picture.time, min(now, alert.time))
+        if time >= self._next:
+            self.advance(time, now)
+        nats = self.picture.observe(alert, now)
+        if nats > 0.0:
+            self.recent.append(alert.to_json())
+        if nats >= SURPRISING and now - time <= _LATE:
+            self._decide(time)
+
+    def advance(self, time: float, now: float | None = None) -> None:
+        """Time passes until `time`. Of what is long past when it is `now` nothing is decided."""
+        if now is not None and now - self._next > _LATE:  # we were away
+            self._next = self._after(now - _LATE)
+        while self._next <= time and self._decide(self._next):
+            self._next += MINUTE
+        self.picture.advance(time)
+        self._next = self._after(self.picture.time)
+
+    def _after(self, time: float) -> float:
+        """The next whole minute, as evidence fades by; long past before the first alert."""
+        if self.picture.start is None:
+            return time
+        return self.picture.start + ((time - self.picture.start) // MINUTE + 1) * MINUTE
+
+    def _decide(self, time: float) -> bool:
+        """False where there is nothing to decide on, nor will be before the next alert."""
+        entities, authority = self.picture.entities(), self._authority
+        standing = authority.standings(entities, time)
+        if not standing and not self.picture.speaks():
+            return False
+        self.picture.advance(time)
+        for decision in decide(
+            self._policy,
+            self.picture,
+            authority.guardrails(time),
+            standing,
+            authority.answers(),
+            self._ttl,
+            self._most,
+            self.recent,
+            time,
+            authority.asked(time),
+        ):
+            authority.take(decision)
+        return True
