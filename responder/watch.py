@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from policies.alerts import Alert
-from policies.evidence import MINUTE, SURPRISING
+from policies.evidence import MINUTE
 from policies.guardrails import Guardrails
 from policies.observation import Standing
 from policies.picture import Entity, Picture
@@ -75,7 +75,7 @@ class Watch:
         nats = self.picture.observe(alert, now)
         if nats > 0.0:
             self.recent.append(alert.to_json())
-        if nats >= SURPRISING and now - time <= _LATE:
+        if nats > 0.0 and now - time <= _LATE:
             self._decide(time)
 
     def advance(self, time: float, now: float | None = None) -> None:

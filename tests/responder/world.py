@@ -330,7 +330,7 @@ class World:
         with self.settings.feeds[0].path.open("ab") as feed:
             feed.writelines(lines)
 
-    def alerts(self, *hosts: str, kinds: int = 3) -> None:
+    def alerts(self, *hosts: str, kinds: int = 9) -> None:
         """A few different alerts on each of these addresses."""
         now = self.now
         self.feed(*(eve_line(now, n, dst=host) for host in hosts for n in range(1, kinds + 1)))
