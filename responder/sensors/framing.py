@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from responder.sensors.line import MAX_LINE, MalformedLine
+from responder.sensors.line import MAX_LINE
 
 __all__ = ["Frames", "Lines"]
 
@@ -55,6 +55,7 @@ class Frames:
     """
 
     def __init__(self) -> None:
+        self.broken = ""  # why no frame can begin where one should; the rest is of no use
         self._lines = Lines()
         self._counted = bytearray()  # the length being read, or the frame
         self._left: int | None = None  # bytes of a counted frame still to come
@@ -72,11 +73,9 @@ class Frames:
         return self._left is not None or bool(self._counted) or self._lines.pending
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The frames that these bytes complete. Raises MalformedLine where no frame can begin; the
-        stream is of no use after that.
-        """
+        """The frames that these bytes complete."""
         frames: list[bytes] = []
-        while data:
+        while data and not self.broken:
             if self._left is not None:
                 data = self._body(data, frames)
             elif self._counted or (not self._lines.pending and data[:1].isdigit()):
@@ -97,12 +96,13 @@ class Frames:
                 self._left = int(self._counted)
                 self._counted.clear()
                 if self._left > _LONGEST_SKIP:
-                    raise MalformedLine("frame over 64 MiB")
+                    self.broken = "frame over 64 MiB"
                 self._skipping = self._left > MAX_LINE
                 self._left = self._left or None  # an empty frame is over at once
                 return data[at + 1 :]
             if not 0x30 <= byte <= 0x39 or len(self._counted) >= _DIGITS:
-                raise MalformedLine("no frame length")
+                self.broken = "no frame length"
+                break
             self._counted.append(byte)
         return b""
 

@@ -73,7 +73,7 @@ class HttpIntake(Receiver):
 
     def open(self, spool: Spool) -> None:
         self._token = read_token(self._token_file)
-        bound = listening(self.name, self._bind)
+        bound = listening(self.name, self._address, socket.SOCK_STREAM)
         self._server = LimitedServer(bound, partial(_Handler, self, spool), _CONNECTIONS, _REFUSAL)
 
     def shut(self) -> None:
@@ -89,10 +89,6 @@ class HttpIntake(Receiver):
         scheme, _, said = authorization.partition(" ")
         token = said.strip().encode("utf-8", "surrogateescape")
         return hmac.compare_digest(token, self._token) and scheme.lower() == "bearer"
-
-    def _bind(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
-        return socket.create_server(self._address, family=family)
 
 
 class _Handler(BaseHTTPRequestHandler):

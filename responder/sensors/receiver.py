@@ -138,19 +138,23 @@ class Intake:
 # ---------------------------------------------------------------- sockets
 
 
-def listening(name: str, bind: Callable[[], socket.socket]) -> socket.socket:
+def listening(name: str, address: tuple[str, int], kind: socket.SocketKind) -> socket.socket:
     """A bound socket; raises Temporary saying why there is none."""
+    bound = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, kind)
     try:
-        return bind()
+        if kind is socket.SOCK_STREAM:  # else a restart would have to wait for old connections
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
     except OSError as error:
-        raise Temporary(f"cannot listen on {name}: {error.strerror or error}") from error
+        bound.close()
+        raise Temporary(f"cannot listen on {name}: {error.strerror}") from error
+    return bound
 
 
 class LimitedServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     """A thread for each connection, and no more than so many."""
 
     daemon_threads = True
-    allow_reuse_address = True
     request_queue_size = 64
 
     def __init__(

@@ -158,7 +158,7 @@ class Spool:
 def _inode(path: Path) -> int | None:
     try:
         return path.stat().st_ino
-    except FileNotFoundError:
+    except OSError:
         return None
 
 

@@ -10,13 +10,11 @@ import re
 import socket
 import socketserver
 import struct
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from responder.errors import Temporary
 from responder.sensors.framing import Frames
-from responder.sensors.line import MalformedLine
 from responder.sensors.receiver import LimitedServer, Receiver, listening
 from responder.sensors.spool import Spool
 
@@ -102,7 +100,11 @@ class SyslogUdp(Receiver):
         return int(self._socket.getsockname()[1])
 
     def open(self, spool: Spool) -> None:
-        self._socket, self._dropped = listening(self.name, self._bind), 0
+        bound = listening(self.name, self._address, socket.SOCK_DGRAM)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KERNEL_BUFFER)
+        bound.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
+        bound.settimeout(_POLL_SECONDS)
+        self._socket, self._dropped = bound, 0
 
     def shut(self) -> None:
         if self._socket is not None:
@@ -116,14 +118,6 @@ class SyslogUdp(Receiver):
                 spool.append(lines)
             except Temporary:  # the spool says why
                 spool.count(lost=len(lines))
-
-    def _bind(self) -> socket.socket:
-        bound = _socket_for(self._address[0], socket.SOCK_DGRAM)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KERNEL_BUFFER)
-        bound.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
-        bound.bind(self._address)
-        bound.settimeout(_POLL_SECONDS)
-        return bound
 
     def _receive(self, spool: Spool) -> list[bytes]:
         """What is there; waits a moment for the first."""
@@ -168,7 +162,7 @@ class SyslogTcp(Receiver):
         return int(self._server.server_address[1])
 
     def open(self, spool: Spool) -> None:
-        bound = listening(self.name, self._bind)
+        bound = listening(self.name, self._address, socket.SOCK_STREAM)
         self._server = LimitedServer(bound, partial(_Stream, self, spool), _CONNECTIONS)
 
     def shut(self) -> None:
@@ -182,12 +176,6 @@ class SyslogTcp(Receiver):
     def lines(self, frames: list[bytes]) -> list[bytes]:
         """What the parser gets of these frames."""
         return [line for frame in frames if (line := self._line(frame))]
-
-    def _bind(self) -> socket.socket:
-        bound = _socket_for(self._address[0], socket.SOCK_STREAM)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(self._address)
-        return bound
 
 
 class _Stream(socketserver.BaseRequestHandler):
@@ -208,23 +196,12 @@ class _Stream(socketserver.BaseRequestHandler):
                 data = self.request.recv(_CHUNK)
             except TimeoutError:
                 return
-            if not self._take(partial(self._frames.feed, data) if data else self._frames.end):
+            before = self._frames.oversized
+            frames = self._frames.feed(data) if data else self._frames.end()
+            self._spool.count(oversized=self._frames.oversized - before)
+            if not self._receiver.put(self._spool, self._receiver.lines(frames)) or not data:
                 return
-            if not data:
+            if self._frames.broken:
+                self._receiver.trouble = f"a sender was cut off: {self._frames.broken}"
+                self._spool.count(lost=1)
                 return
-
-    def _take(self, frames: Callable[[], list[bytes]]) -> bool:
-        before = self._frames.oversized
-        try:
-            lines = self._receiver.lines(frames())
-        except MalformedLine as error:
-            self._receiver.trouble = f"a sender was cut off: {error.reason}"
-            self._spool.count(lost=1)
-            return False
-        self._spool.count(oversized=self._frames.oversized - before)
-        return self._receiver.put(self._spool, lines)
-
-
-def _socket_for(host: str, kind: socket.SocketKind) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.socket(family, kind | socket.SOCK_CLOEXEC)
