@@ -13,7 +13,8 @@ import logging
 import os
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -37,7 +38,8 @@ from responder.errors import CountersignError, Permanent, Temporary
 from responder.evidence import EvidenceStore
 from responder.receipts import Receipts
 from responder.relay import Relay
-from responder.sensors import Feed, Position, Tail, parser
+from responder.sensors import Feed
+from responder.sensors.sources import open_feed
 from responder.settings import Settings
 from responder.store import Cache
 
@@ -98,6 +100,8 @@ class Responder:
         self._decided_at = -1.0
         self._recent: deque[dict[str, Any]] = deque(maxlen=_RECENT_ALERTS)
         self._alerts = 0
+        self._unsaved = False  # the picture took something in since the last checkpoint
+        self._saved_feeds: dict[str, Any] = {}
         self.picture, self._feeds = self._restore()
 
     # ------------------------------------------------------------ the tick
@@ -153,13 +157,18 @@ class Responder:
             self.final.sync(self._clients.enforcer)
 
     def _ingest(self, now: float) -> None:
-        for feed in self._feeds:
-            for alert in feed.read(_LINES_PER_TICK, _BYTES_PER_TICK):
-                self._read += 1
-                if self.picture.observe(alert, now):
-                    self._recent.append(alert.to_json())
-        self._alerts += self._read
+        for feed in self._feeds.values():  # one that cannot be read holds no other up
+            self._phase(f"feed {feed.name}", partial(self._read_feed, feed, now))
         self.picture.advance(now)
+
+    def _read_feed(self, feed: Feed, now: float) -> None:
+        for alert in feed.read(_LINES_PER_TICK, _BYTES_PER_TICK, now):
+            self._unsaved = True
+            self._read += 1
+            self._alerts += 1
+            if self.picture.observe(alert, now):
+                self._recent.append(alert.to_json())
+        feed.check()
 
     def _decide(self, now: float) -> None:
         if now <= self._decided_at and not self._read:
@@ -244,49 +253,59 @@ class Responder:
     # ------------------------------------------------------------ cache
 
     def _checkpoint(self, now: float, idle: bool) -> None:
+        """The picture and where each feed was read to go together: so each line counts once."""
+        feeds = {**self._saved_feeds, **{k: feed.to_save() for k, feed in self._feeds.items()}}
         documents: dict[str, Any] = {
             "heartbeat": {
                 "time": now,
                 "pid": os.getpid(),
                 "alerts": self._alerts,
-                "positions": [f.position and asdict(f.position) for f in self._feeds],
+                "positions": [feed.state for feed in self._feeds.values()],
+                "feeds": [feed.to_json(now) for feed in self._feeds.values()],
                 "idle": idle,
                 "complaints": self._complaints,
             }
         }
-        if self._read:
+        if feeds != self._saved_feeds:
+            documents["feeds"] = feeds
+        if self._unsaved:
             documents["picture"] = {
-                "feeds": self._feed_names(),
-                "positions": documents["heartbeat"]["positions"],
                 "picture": self.picture.to_json(),
                 "recent": list(self._recent),
                 "alerts": self._alerts,
             }
         self._cache.put(documents)
+        self._unsaved, self._saved_feeds = False, feeds
+        for feed in self._feeds.values():
+            feed.saved()
 
-    def _restore(self) -> tuple[Picture, list[Feed]]:
+    def _restore(self) -> tuple[Picture, dict[str, Feed]]:
         """The picture and the feeds as they were at the last checkpoint, or both from the start."""
-        picture = Picture(self._inventory)
-        positions: list[Position | None] = [None] * len(self._settings.feeds)
-        saved = self._cache.get("picture")
+        saved, feeds = self._cache.get("picture"), self._cache.get("feeds")
         try:
-            if saved is not None and saved["feeds"] == self._feed_names():
-                recent, alerts = list(saved["recent"]), int(saved["alerts"])
-                positions = [p and Position(**p) for p in saved["positions"]]
+            if saved is not None:
                 picture = Picture.from_json(self._inventory, saved["picture"])
+                recent, alerts = list(saved["recent"]), int(saved["alerts"])
+                opened = self._open_feeds(feeds)
                 self._recent.extend(recent)
-                self._alerts = alerts
+                self._alerts, self._saved_feeds = alerts, feeds
+                return picture, opened
+            if feeds is not None:
+                opened = self._open_feeds(feeds)
+                self._saved_feeds = feeds
+                return Picture(self._inventory), opened
         except (AttributeError, KeyError, TypeError, ValueError):
             log.warning("the cache is another version's; the feeds are read again from their start")
-            positions = [None] * len(self._settings.feeds)
-        feeds = [
-            Feed(Tail(f.path, position), parser(f.format))
-            for f, position in zip(self._settings.feeds, positions, strict=True)
-        ]
-        return picture, feeds
+        return Picture(self._inventory), self._open_feeds({})
 
-    def _feed_names(self) -> list[str]:
-        return [f"{f.format}:{f.path}" for f in self._settings.feeds]
+    def _open_feeds(self, saved: dict[str, Any]) -> dict[str, Feed]:
+        """Those that are not in `saved` are new and begin at their start."""
+        return {f.key: open_feed(f, saved.get(f.key)) for f in self._settings.feeds}
+
+    def close(self) -> None:
+        """Lets go of the feeds' files and sockets. What was acknowledged stays in their spools."""
+        for feed in self._feeds.values():
+            feed.close()
 
 
 def run(responder: Responder, tick: float, watch: Callable[[], bool] = lambda: True) -> None:
@@ -304,4 +323,7 @@ def run(responder: Responder, tick: float, watch: Callable[[], bool] = lambda: T
             scheduler.shutdown(wait=False)
 
     scheduler.add_job(step, "interval", seconds=tick, id="tick")
-    scheduler.start()
+    try:
+        scheduler.start()
+    finally:
+        responder.close()

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from responder.errors import Permanent
-from responder.sensors import FORMATS
+from responder.feeds import FeedSettings
 
 __all__ = ["DEFAULT_HOME", "TTL", "FeedSettings", "Settings"]
 
@@ -21,14 +21,6 @@ DEFAULT_HOME = Path(".countersign")
 # Seconds by Kind; rules may shorten it. What was isolated is looked into by people, which takes
 # hours, so it does not come back by itself before them.
 TTL = (1800, 14_400, 86_400)
-
-
-@dataclass(frozen=True, slots=True)
-class FeedSettings:
-    """One file that a sensor writes."""
-
-    path: Path
-    format: str  # "eve", "wazuh" or "ait"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +96,7 @@ class Settings:
         for key in ("manifest", "inventory"):
             values[key] = home / values[key]
         feeds = _typed(values["feeds"], list, f"{where}: feeds")
-        values["feeds"] = tuple(_feed(entry, home, f"{where}: feeds") for entry in feeds)
+        values["feeds"] = _feeds(feeds, home, f"{where}: feeds")
         if "ttl" in values:
             values["ttl"] = _ttl(values["ttl"], where)
         networks = _typed(values.get("management", []), list, f"{where}: management")
@@ -120,7 +112,7 @@ class Settings:
         }
         for key in ("manifest", "inventory"):
             data[key] = self._relative(data[key])
-        data["feeds"] = [{"path": self._relative(f.path), "format": f.format} for f in self.feeds]
+        data["feeds"] = [feed.to_entry(self.home) for feed in self.feeds]
         data["ttl"] = {"block": self.ttl[0], "isolate": self.ttl[1], "revoke": self.ttl[2]}
         data["management"] = list(self.management)
         self.home.mkdir(parents=True, exist_ok=True)
@@ -161,13 +153,14 @@ def _typed(value: Any, kind: type, where: str) -> Any:
     return value
 
 
-def _feed(entry: Any, home: Path, where: str) -> FeedSettings:
-    if not isinstance(entry, Mapping) or set(entry) != {"path", "format"}:
-        raise Permanent(f"{where}: each of `feeds` needs exactly `path` and `format`")
-    if entry["format"] not in FORMATS:
-        known = ", ".join(FORMATS)
-        raise Permanent(f"{where}: unknown alert format {entry['format']!r}; known are {known}")
-    return FeedSettings(home / _typed(entry["path"], str, where), str(entry["format"]))
+def _feeds(entries: list[Any], home: Path, where: str) -> tuple[FeedSettings, ...]:
+    feeds = tuple(FeedSettings.from_entry(entry, home, where) for entry in entries)
+    for n, feed in enumerate(feeds):
+        if any(feed.key == other.key for other in feeds[:n]) or (
+            feed.source and any(feed.path == other.path for other in feeds[:n])
+        ):
+            raise Permanent(f"{where}: {feed.source or feed.path} is there twice")
+    return feeds
 
 
 def _ttl(value: Any, where: str) -> tuple[int, int, int]:

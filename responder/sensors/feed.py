@@ -1,49 +1,111 @@
-"""One sensor's file as a stream of alerts: what the decision loop reads on each tick."""
+"""One source of lines as a stream of alerts: what the decision loop reads on each tick."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
 
 from policies.alerts import Alert
+from responder.errors import CountersignError
 from responder.sensors.line import MalformedLine, Parser
-from responder.sensors.tail import Position, Tail
+from responder.sensors.tail import Position
 
-__all__ = ["Counters", "Feed"]
+__all__ = ["Counters", "Feed", "Source"]
 
 _log = logging.getLogger(__name__)
 
 
+class Source(Protocol):
+    """Lines from somewhere, each once, and where to go on after a restart: a `Tail` is one."""
+
+    @property
+    def name(self) -> str:
+        """What it reads, for people."""
+        ...
+
+    @property
+    def oversized(self) -> int:
+        """Lines over 1 MiB, skipped."""
+        ...
+
+    @property
+    def lost(self) -> int:
+        """Lines that came and could not be kept, and that nobody will send again."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """What a person should look at although reading goes on; empty when all is well."""
+        ...
+
+    def read(self, max_lines: int, max_bytes: int) -> list[tuple[bytes, Position]]:
+        """The next lines, each with the position after it in its file; never waits.
+
+        Raises Temporary or Permanent when nothing can be read.
+        """
+        ...
+
+    def state(self) -> Any:
+        """JSON from which a source like this goes on after everything read so far."""
+        ...
+
+    def saved(self) -> None:
+        """The state is in a checkpoint: what was read will not be asked for again."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of files and sockets; a later `read` opens them again."""
+        ...
+
+
 @dataclass(slots=True)
 class Counters:
-    """What came in so far: `lines` = `alerts` + `ignored` + `malformed`; oversized come on top."""
+    """What came in since start: `lines` = `alerts` + `ignored` + `malformed`; the rest on top."""
 
     lines: int = 0
     alerts: int = 0
     ignored: int = 0  # fine, but no alert
     malformed: int = 0
     oversized: int = 0  # over 1 MiB, skipped unread
+    lost: int = 0  # came when there was no room and cannot be asked for again
     last_reason: str = ""  # why the latest malformed line was refused
+    last_line: float | None = None  # Unix seconds at which the latest line was read
 
 
 class Feed:
-    """A tail and a parser. A malformed line is counted and passed over; it never stops the feed."""
+    """A source and a parser. A malformed line is counted and passed over; it never stops the
+    feed.
+    """
 
-    def __init__(self, tail: Tail, parser: Parser) -> None:
-        self.counters = Counters()
-        self._tail = tail
+    def __init__(self, source: Source, parser: Parser, last_line: float | None = None) -> None:
+        """`last_line`: when the latest line was read before a restart, in Unix seconds."""
+        self.name = source.name
+        self.counters = Counters(last_line=last_line)
+        self._source = source
         self._parser = parser
         self._reported: set[str] = set()
 
     @property
-    def position(self) -> Position | None:
-        """After everything read so far. Store it once the alerts before it are safe."""
-        return self._tail.position
+    def state(self) -> Any:
+        """After everything read so far, as JSON."""
+        return self._source.state()
 
-    def read(self, max_lines: int = 1000, max_bytes: int = 8 << 20) -> list[Alert]:
-        """Alerts of the next lines; empty when nothing is new. Raises what `Tail.read` raises."""
+    def to_save(self) -> dict[str, Any]:
+        """What a feed like this needs after a restart. Store it with what came of the alerts."""
+        return {"state": self.state, "last_line": self.counters.last_line}
+
+    def read(
+        self, max_lines: int = 1000, max_bytes: int = 8 << 20, now: float | None = None
+    ) -> list[Alert]:
+        """Alerts of the next lines, read at `now`; empty when nothing is new. Raises what the
+        source raises.
+        """
         alerts = []
-        for line, after in self._tail.read(max_lines, max_bytes):
+        lines = self._source.read(max_lines, max_bytes)
+        if lines and now is not None:
+            self.counters.last_line = now
+        for line, after in lines:
             self.counters.lines += 1
             try:
                 alert = self._parser.parse(line)
@@ -55,14 +117,30 @@ class Feed:
             else:
                 self.counters.alerts += 1
                 alerts.append(alert)
-        if self._tail.oversized > self.counters.oversized:
+        if self._source.oversized > self.counters.oversized:
             self._report("line over 1 MiB", "skipped")
-        self.counters.oversized = self._tail.oversized
+        self.counters.oversized = self._source.oversized
+        self.counters.lost = self._source.lost
         return alerts
 
+    def check(self) -> None:
+        """Raises CountersignError with what a person should look at although reading goes on."""
+        if self._source.trouble:
+            raise CountersignError(self._source.trouble)
+
+    def saved(self) -> None:
+        """A checkpoint holds `to_save` and what came of everything before it."""
+        self._source.saved()
+
+    def to_json(self, now: float) -> dict[str, Any]:
+        """Name, counters and `silent_for`, the seconds since the last line; None before any."""
+        last = self.counters.last_line
+        silent = None if last is None else max(0.0, now - last)
+        return {"name": self.name, **asdict(self.counters), "silent_for": silent}
+
     def close(self) -> None:
-        """Lets go of the file."""
-        self._tail.close()
+        """Lets go of the source."""
+        self._source.close()
 
     def _refuse(self, reason: str, after: Position) -> None:
         self.counters.malformed += 1
@@ -74,5 +152,5 @@ class Feed:
         if reason not in self._reported:
             self._reported.add(reason)
             _log.warning(
-                "%s: %s (%s); further such lines are only counted", self._tail.path, reason, where
+                "%s: %s (%s); further such lines are only counted", self.name, reason, where
             )

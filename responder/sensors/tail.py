@@ -1,25 +1,31 @@
 """Reading a file that something else is writing.
 
 Level-triggered: every `read` looks at the file as it is now, so a missed notification, a restart or
-a rotation loses nothing that is still there. After a rotation the old file is finished first. Two
-rotations while nobody reads cost the lines of the one in between, as does compressing the old file
-before it was read.
+a rotation loses nothing that is still there. After a rotation the old file is finished first, then
+those in between, in the order in which they were last written to. Compressing or deleting a file
+that was not read to its end costs its lines, as does copying and truncating it.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 import stat
-from dataclasses import dataclass
+import zlib
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from responder.errors import Permanent, Temporary
 from responder.sensors.line import MAX_LINE
 
-__all__ = ["Position", "Tail"]
+__all__ = ["Position", "Tail", "is_rotation_of"]
 
 _log = logging.getLogger(__name__)
+
+_HEAD = 256  # bytes by which a file is known, beside its inode, which its next owner may have
+_ROTATED = re.compile(r"[.-]\d[\d.-]*")  # what logrotate and its like put after a name
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,7 @@ class Position:
 
     inode: int
     offset: int
+    head: int | None = field(default=None, compare=False)  # CRC-32 of what is before, to 256 bytes
 
 
 class Tail:
@@ -40,8 +47,12 @@ class Tail:
     Keeping `position` across restarts is the caller's.
     """
 
+    trouble = ""  # a `read` raises its own
+    lost = 0  # what a file's writer could not write is not for us to know
+
     def __init__(self, path: Path | str, position: Position | None = None) -> None:
         self.path = Path(path)
+        self.name = str(path)
         self.position = position
         self.oversized = 0  # lines over 1 MiB, skipped
         self._file: int | None = None
@@ -69,6 +80,13 @@ class Tail:
                 raise Temporary(f"cannot read {self.path}: {error.strerror}") from error
         return lines
 
+    def state(self) -> dict[str, Any] | None:
+        """The position as JSON; None before the file was first found."""
+        return self.position and asdict(self.position)
+
+    def saved(self) -> None:
+        """A file needs not to know how far it was read."""
+
     def close(self) -> None:
         """Lets go of the file; a later `read` opens it again."""
         if self._file is not None:
@@ -84,11 +102,11 @@ class Tail:
             return None
         # Asked before reading: what the old file holds after its successor has content is all it
         # will ever hold.
-        successor = self._successor(position.inode)
+        successor = self._successor(self._file, position.inode)
         position = self._restart_if_replaced(self._file, position)
         start = position.offset if self._skipped_to is None else self._skipped_to
         chunk = os.pread(self._file, MAX_LINE + 1, start)
-        used = self._split(chunk, start, position.inode, lines, max_lines)
+        used = self._split(chunk, start, self._file, lines, max_lines)
         if used:
             return used
         if len(chunk) > MAX_LINE:
@@ -103,13 +121,17 @@ class Tail:
         self,
         chunk: bytes,
         start: int,
-        inode: int,
+        file: int,
         lines: list[tuple[bytes, Position]],
         max_lines: int,
     ) -> int:
         begin = 0
+        inode, head = os.fstat(file).st_ino, _head(file, _HEAD)
         while len(lines) < max_lines and (end := chunk.find(b"\n", begin)) >= 0:
-            self.position = Position(inode, start + end + 1)
+            offset = start + end + 1
+            self.position = Position(
+                inode, offset, head if offset >= _HEAD else _head(file, offset)
+            )
             if self._skipped_to is None and end - begin <= MAX_LINE:
                 lines.append((chunk[begin:end], self.position))
             else:
@@ -168,19 +190,39 @@ class Tail:
             return None
         return None
 
-    def _successor(self, inode: int) -> int | None:
-        """Inode of the file that has our name now; none while empty: the writer is in the old."""
+    def _successor(self, file: int, inode: int) -> int | None:
+        """Inode of the file to read after this one, of those written later the first; none while
+        the one that has our name now is empty: the writer is in the old.
+        """
         try:
             found = os.stat(self.path)
         except FileNotFoundError:
             return None
-        return found.st_ino if found.st_ino != inode and found.st_size > 0 else None
+        if found.st_ino == inode or found.st_size == 0:
+            return None
+        since = os.fstat(file).st_mtime_ns
+        later = [(found.st_mtime_ns, True, found.st_ino)]
+        with os.scandir(self.path.parent) as entries:
+            for entry in entries:
+                if not is_rotation_of(entry.name, self.path.name):
+                    continue
+                there = entry.stat()
+                between = since < there.st_mtime_ns <= found.st_mtime_ns and there.st_size > 0
+                if between and stat.S_ISREG(there.st_mode) and there.st_ino != inode:
+                    later.append((there.st_mtime_ns, False, there.st_ino))
+        return min(later)[-1]
 
     def _restart_if_replaced(self, file: int, position: Position) -> Position:
-        """A position past the end or not after a newline belongs to content that is gone."""
+        """A position past the end, not after a newline or after another beginning belongs to
+        content that is gone.
+        """
         size = os.fstat(file).st_size
-        offset = position.offset
-        if offset == 0 or (offset <= size and os.pread(file, 1, offset - 1) == b"\n"):
+        offset, head = position.offset, position.head
+        if offset == 0 or (
+            offset <= size
+            and os.pread(file, 1, offset - 1) == b"\n"
+            and (head is None or head == _head(file, offset))
+        ):
             if self._skipped_to is not None and self._skipped_to > size:
                 self._skipped_to = None
             return position
@@ -188,3 +230,15 @@ class Tail:
         self._skipped_to = None
         self.position = Position(position.inode, 0)
         return self.position
+
+
+def is_rotation_of(name: str, original: str) -> bool:
+    """Whether a file's name is what rotation makes of another's: `eve.json.1`, `eve.json-20261123`.
+
+    Compressed files are none: they are not read.
+    """
+    return name.startswith(original) and bool(_ROTATED.fullmatch(name, len(original)))
+
+
+def _head(file: int, offset: int) -> int:
+    return zlib.crc32(os.pread(file, min(offset, _HEAD), 0))

@@ -194,7 +194,7 @@ def test_feed_counts_everything(log: Path) -> None:
     assert (counters.lines, counters.alerts, counters.ignored) == (5, 2, 1)
     assert (counters.malformed, counters.oversized) == (2, 1)
     assert counters.last_reason == "not UTF-8"
-    assert feed.position == Position(log.stat().st_ino, log.stat().st_size)
+    assert Position(**feed.state) == Position(log.stat().st_ino, log.stat().st_size)
 
 
 def test_feed_logs_each_reason_once_and_no_content(

@@ -1,0 +1,190 @@
+"""Alerts of CrowdSec, polled from its local API.
+
+As a machine, since a bouncer's API key may only read decisions: `cscli machines add countersign
+--auto -f FILE` writes the credentials file (see CrowdSec's "Local API", and its
+localapi_swagger.yaml for `/watchers/login` and `/alerts`). The answer is newest first and can be
+limited but not continued, and its `since` goes by when an alert's events began. So we ask for a few
+and, as long as all of them are new, for more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import requests
+import yaml
+
+from responder.errors import Permanent, Temporary
+from responder.sensors.line import MAX_LINE
+from responder.sensors.receiver import Receiver
+from responder.sensors.spool import Spool
+
+__all__ = ["CrowdSec"]
+
+_POLL_SECONDS = 5.0
+_SETTLED_SECONDS = 2.0  # older alerts have no late sibling with a lower number
+_LIMITS = (50, 500, 5000)  # alerts asked for; CrowdSec keeps 5,000 unless told otherwise
+_MAX_ANSWER = 64 << 20
+_TIMEOUT = (5.0, 30.0)  # seconds to connect, and between bytes
+
+
+class CrowdSec(Receiver):
+    """Polls for alerts and spools each once, the oldest first.
+
+    The newest spooled alert says which come next, so there is no other state to keep.
+    """
+
+    def __init__(
+        self, name: str, url: str, credentials_file: Path, poll: float = _POLL_SECONDS
+    ) -> None:
+        super().__init__(name)
+        self._url = url.rstrip("/")
+        self._credentials_file = credentials_file
+        self._poll = poll
+        self._session = requests.Session()
+        self._session.trust_env = False  # neither proxies nor netrc decide where credentials go
+        self._token = ""
+        self._last: tuple[int, str] = (0, "")  # number and creation of the newest spooled alert
+
+    def open(self, spool: Spool) -> None:
+        _credentials(self._credentials_file)  # a wrong file is said at once
+        line = spool.last_line()
+        if line is not None:
+            alert = orjson.loads(line)
+            self._last = (alert["id"], alert["created_at"])
+
+    def shut(self) -> None:
+        self._session.close()
+
+    def work(self, spool: Spool) -> None:
+        while not self.stopping.is_set():
+            new, complete = self._new()
+            self._take(new, spool)
+            missed = f"{self.name} may hold more than the {_LIMITS[-1]} newest alerts, all taken"
+            self.trouble = "" if complete else missed
+            self.stopping.wait(self._poll)
+
+    def _take(self, alerts: list[dict[str, Any]], spool: Spool) -> None:
+        lines, oversized = [], 0
+        for alert in alerts:
+            line = orjson.dumps(alert)
+            if len(line) > MAX_LINE:
+                oversized += 1
+            else:
+                lines.append(line)
+        if alerts and self.put(spool, lines):
+            spool.count(oversized=oversized)
+            self._last = (alerts[-1]["id"], alerts[-1]["created_at"])
+
+    def _new(self) -> tuple[list[dict[str, Any]], bool]:
+        """Alerts that are not spooled yet, by number, and whether these are all."""
+        for limit in _LIMITS:
+            alerts, until = self._alerts(limit)
+            new = [alert for alert in alerts if self._is_new(alert)]
+            complete = len(new) < limit
+            if complete:
+                break
+        new.sort(key=lambda alert: int(alert["id"]))
+        unsettled = (n for n, alert in enumerate(new) if _created(alert) > until)
+        return new[: next(unsettled, len(new))], complete
+
+    def _is_new(self, alert: Mapping[str, Any]) -> bool:
+        """Also where CrowdSec's database was made anew, and its numbers began again."""
+        number, created = self._last
+        if alert["id"] > number or not created:
+            return True
+        return _created(alert) > _created({"created_at": created}) + _SETTLED_SECONDS
+
+    # ------------------------------------------------------------ HTTP
+
+    def _alerts(self, limit: int) -> tuple[list[dict[str, Any]], float]:
+        """The newest alerts, and until when by CrowdSec's clock they are settled."""
+        query = {"limit": str(limit), "include_capi": "false"}  # what the community lists is none
+        if not self._token:
+            self._login()
+        answer, body = self._ask("GET", "/v1/alerts", params=query)
+        if answer.status_code == requests.codes.unauthorized:  # tokens last an hour
+            self._login()
+            answer, body = self._ask("GET", "/v1/alerts", params=query)
+        if answer.status_code != requests.codes.ok:
+            raise Temporary(f"{self.name} answers {answer.status_code} when asked for alerts")
+        try:
+            alerts = orjson.loads(body) or []
+            date = parsedate_to_datetime(answer.headers["Date"]).timestamp()
+            for alert in alerts:
+                if not isinstance(alert["id"], int):
+                    raise TypeError
+                _created(alert)
+        except (KeyError, TypeError, ValueError):
+            raise Temporary(f"{self.name} does not answer as CrowdSec does") from None
+        return alerts, date - _SETTLED_SECONDS
+
+    def _login(self) -> None:
+        login, password = _credentials(self._credentials_file)
+        self._token = ""
+        asked = {"machine_id": login, "password": password}
+        answer, body = self._ask("POST", "/v1/watchers/login", json=asked)
+        if answer.status_code in (requests.codes.unauthorized, requests.codes.forbidden):
+            raise Permanent(
+                f"{self.name} refuses the machine in {self._credentials_file}; look at "
+                "`cscli machines list`, and make one with `cscli machines add`"
+            )
+        try:
+            self._token = str(orjson.loads(body)["token"])
+        except (KeyError, TypeError, ValueError):
+            raise Temporary(f"{self.name} answers {answer.status_code} to our login") from None
+
+    def _ask(self, method: str, path: str, **content: Any) -> tuple[requests.Response, bytes]:
+        headers = {"User-Agent": "countersign", "Accept": "application/json"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        try:
+            with self._session.request(
+                method,
+                self._url + path,
+                headers=headers,
+                timeout=_TIMEOUT,
+                allow_redirects=False,
+                stream=True,
+                **content,
+            ) as answer:
+                return answer, self._read(answer)
+        except requests.RequestException as error:
+            # Its text may quote what was sent.
+            raise Temporary(f"cannot reach {self.name}: {type(error).__name__}") from None
+
+    def _read(self, answer: requests.Response) -> bytes:
+        body = bytearray()
+        for piece in answer.iter_content(1 << 16):
+            body += piece
+            if len(body) > _MAX_ANSWER:
+                raise Temporary(f"{self.name} answers with more than {_MAX_ANSWER >> 20} MiB")
+            if self.stopping.is_set():
+                raise Temporary("stopping")
+        return bytes(body)
+
+
+def _created(alert: Mapping[str, Any]) -> float:
+    return datetime.fromisoformat(alert["created_at"]).timestamp()
+
+
+def _credentials(path: Path) -> tuple[str, str]:
+    """Login and password; errors quote nothing of the file."""
+    try:
+        document = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise Permanent(
+            f"cannot read {path}: {error.strerror}; write it with `cscli machines add`"
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError):
+        document = None
+    if not isinstance(document, dict) or not {"login", "password"} <= set(document):
+        raise Permanent(
+            f"{path} holds no `login` and `password`; write it with `cscli machines add`"
+        )
+    return str(document["login"]), str(document["password"])
