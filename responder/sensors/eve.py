@@ -23,8 +23,8 @@ __all__ = ["EveAlerts", "EveParser"]
 _MAX_KNOWN = 4096  # signatures
 _MAX_NAMED = 8  # tactics of a signature that is remembered
 
-# type, title, severity, tactic
-_Signature = tuple[str, str, float, Tactic | None]
+_Key = tuple[int, int, str, str, tuple[str, ...]]  # id, priority, title, category, tactics
+_Signature = tuple[str, str, float, Tactic | None]  # type, title, severity, tactic
 
 
 class EveParser:
@@ -52,30 +52,44 @@ class EveAlerts:
 
     def __init__(self, tactics: Tactics) -> None:
         self._tactics = tactics
-        self._known: dict[tuple[Any, ...], _Signature] = {}
+        self._known: dict[_Key, _Signature] = {}
 
     def alert(self, event: dict[str, Any]) -> Alert:
         """Raises MalformedLine."""
-        said = section(event, "alert")
+        said = event.get("alert")
+        if type(said) is not dict:
+            said = section(event, "alert")
         kind, title, severity, tactic = self._signature(said)
         src, dst = _ends(event)
-        target = _target(said) if "target" in said else ""
         time = instant(event, "timestamp")
+        target = _target(said) if "target" in said else ""
         return Alert(time, "suricata", kind, title, severity, tactic, "", target, src, dst)
 
     def _signature(self, said: dict[str, Any]) -> _Signature:
+        identifier, title = said.get("signature_id"), said.get("signature")
+        category, severity = said.get("category"), said.get("severity")
         named = _named(said) if "metadata" in said else ()
-        key = (said.get("signature_id"), said.get("signature"), said.get("category"))
-        plain = _is_plain(*key) and type(said.get("severity")) is int and len(named) <= _MAX_NAMED
-        if not plain:
+        if not (
+            type(identifier) is int  # True equals 1, and must not be taken for it
+            and type(severity) is int
+            and type(title) is str
+            and type(category) is str
+        ):
             return self._read(said, named)
-        key = (*key, said["severity"], *named)
+        key = (identifier, severity, title, category, named)
         known = self._known.get(key)
         if known is None:
+            known = self._read(said, named)
+            self._remember(key, known)
+        return known
+
+    def _remember(self, key: _Key, known: _Signature) -> None:
+        """In bounded memory, whatever the line."""
+        _, _, title, category, named = key
+        if len(title) <= MAX_TEXT and len(category) <= MAX_TEXT and len(named) <= _MAX_NAMED:
             if len(self._known) >= _MAX_KNOWN:
                 self._known.clear()
-            known = self._known[key] = self._read(said, named)
-        return known
+            self._known[key] = known
 
     def _read(self, said: dict[str, Any], named: tuple[str, ...]) -> _Signature:
         kind, title = text(said, "signature_id"), text(said, "signature")
@@ -85,17 +99,6 @@ class EveAlerts:
             "suricata", kind, title, category=text(said, "category"), named=named
         )
         return kind, title, _severity(number(said, "severity", 2.5)), tactic
-
-
-def _is_plain(identifier: Any, title: Any, category: Any) -> bool:
-    """Whether these may be a key: True equals 1, and a long title would be kept."""
-    return (
-        type(identifier) is int
-        and type(title) is str
-        and type(category) is str
-        and len(title) <= MAX_TEXT
-        and len(category) <= MAX_TEXT
-    )
 
 
 def _named(said: dict[str, Any]) -> tuple[str, ...]:

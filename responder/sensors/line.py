@@ -68,11 +68,11 @@ def record(line: bytes) -> dict[str, Any] | None:
     """The JSON object of a line; None for a blank line."""
     if len(line) > MAX_LINE:
         raise MalformedLine("line over 1 MiB")
-    if not line.strip():
-        return None
     try:
         value = orjson.loads(line)  # rejects NaN, 1e999, bad UTF-8 and nesting beyond 1024
     except orjson.JSONDecodeError:
+        if not line.strip():
+            return None
         raise MalformedLine("not JSON") from None
     if not isinstance(value, dict):
         raise MalformedLine("not a JSON object")
@@ -129,14 +129,14 @@ def words(data: dict[str, Any], key: str) -> list[str]:
 def end(data: dict[str, Any], key: str) -> str:
     """The canonical address at one end of a connection; empty when absent."""
     value = data.get(key)
-    if value is None or value == "":
-        return ""
-    if not isinstance(value, str):
-        raise MalformedLine(f"{key} is not text")
-    found = address(value[:64])
-    if not found:
+    if isinstance(value, str):
+        found = address(value[:64])
+        if found or not value:
+            return found
         raise MalformedLine(f"{key} is not an address")
-    return found
+    if value is None:
+        return ""
+    raise MalformedLine(f"{key} is not text")
 
 
 def number(data: dict[str, Any], key: str, default: float) -> float:
