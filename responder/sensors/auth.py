@@ -163,7 +163,7 @@ class AuthParser:
         said = (_RFC5424 if header["rfc5424"] else _PROGRAM).fullmatch(header["rest"])
         if said is None:
             return None  # the kernel, and programs without a name
-        message = said["message"].rstrip()
+        message = said["message"].strip()  # sudo pads its names
         repeated = _REPEATED.fullmatch(message)
         found = _recognise(_program(said["program"]), repeated[1] if repeated else message)
         if found is None:
@@ -229,7 +229,7 @@ def proven_key(log: str) -> str:
     said = _PROGRAM.fullmatch(header["rest"]) if header else None
     if said is None or _PROGRAMS.get(_program(said["program"])) is not _SSHD:
         return ""
-    found = _SSHD[0][3].fullmatch(said["message"].rstrip())
+    found = _SSHD[0][3].fullmatch(said["message"].strip())
     return f"ssh:SHA256:{found['fingerprint']}" if found and found["fingerprint"] else ""
 
 
