@@ -6,15 +6,22 @@ The decision loop reads one `Feed` per file.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 from responder.errors import Permanent
 from responder.sensors.ait import AitParser
+from responder.sensors.auth import AuthParser
+from responder.sensors.crowdsec import CrowdsecParser
 from responder.sensors.eve import EveParser
 from responder.sensors.feed import Counters, Feed
 from responder.sensors.line import MalformedLine, Parser
+from responder.sensors.mapping import MappedParser, zone_named
+from responder.sensors.ocsf import OcsfParser
 from responder.sensors.recorded import recorded_lines
+from responder.sensors.tactics import Tactics
 from responder.sensors.tail import Position, Tail
 from responder.sensors.wazuh import WazuhParser
+from responder.sensors.zeek import ZeekParser
 
 __all__ = [
     "FORMATS",
@@ -23,35 +30,63 @@ __all__ = [
     "MalformedLine",
     "Parser",
     "Position",
+    "Tactics",
     "Tail",
     "detect",
+    "is_mapping",
     "parser",
     "recorded_lines",
 ]
 
-_PARSERS: dict[str, Callable[[], Parser]] = {
+_PARSERS: dict[str, Callable[[Tactics], Parser]] = {
     "eve": EveParser,
     "wazuh": WazuhParser,
     "ait": AitParser,
+    "zeek": ZeekParser,
+    "crowdsec": CrowdsecParser,
+    "ocsf": OcsfParser,
+    "auth": AuthParser,
 }
 FORMATS: tuple[str, ...] = tuple(_PARSERS)
 
 
-def parser(format: str) -> Parser:
-    """The parser of a format. Raises Permanent naming the known ones."""
+def parser(format: str | Path, tactics: Tactics | None = None, zone: str = "UTC") -> Parser:
+    """The parser of a format, one of FORMATS, or of the JSON that a mapping file describes.
+
+    `tactics`: the shipped table unless given. `zone`: of stamps without an offset, which only
+    `auth` knows. Keep one parser for each file: what a header says holds for the lines below it.
+    Raises Permanent naming the known formats, or what is wrong with the mapping.
+    """
+    table = Tactics.shipped() if tactics is None else tactics
+    if is_mapping(format):
+        return MappedParser.load(format, table)
     if format not in _PARSERS:
-        raise Permanent(f"unknown alert format {format!r}; known are {', '.join(FORMATS)}")
-    return _PARSERS[format]()
+        raise Permanent(
+            f"unknown alert format {str(format)!r}; known are {', '.join(FORMATS)}, and mapping"
+            " files, which end in .yaml"
+        )
+    if format == "auth":
+        try:
+            return AuthParser(table, zone_named(zone))
+        except ValueError as error:
+            raise Permanent(str(error)) from error
+    return _PARSERS[str(format)](table)
+
+
+def is_mapping(format: str | Path) -> bool:
+    """Whether this stands for a mapping file, not for one of FORMATS."""
+    return str(format).endswith((".yaml", ".yml"))
 
 
 def detect(first_lines: Iterable[bytes]) -> str | None:
     """The format whose parser takes the first telling line; None where no line tells."""
+    parsers = {name: parser(name) for name in FORMATS}
     for line in first_lines:
         if not line.strip():
             continue
-        for name in FORMATS:
+        for name, reader in parsers.items():
             try:
-                parser(name).parse(line)
+                reader.parse(line)
             except MalformedLine:
                 continue
             return name

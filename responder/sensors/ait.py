@@ -8,8 +8,8 @@ from __future__ import annotations
 import csv
 
 from policies.alerts import Alert
-from responder.sensors import tactics
 from responder.sensors.line import MAX_LINE, MalformedLine, address, seconds, tidy
+from responder.sensors.tactics import Tactics
 
 __all__ = ["AitParser"]
 
@@ -19,6 +19,9 @@ _COLUMNS = ["time", "name", "ip", "host", "short"]
 class AitParser:
     """One alert a line; the header, if there is one, is fine and ignored."""
 
+    def __init__(self, tactics: Tactics) -> None:
+        self._tactics = tactics
+
     def parse(self, line: bytes) -> Alert | None:
         row = _row(line)
         if not row or row == _COLUMNS:
@@ -27,17 +30,18 @@ class AitParser:
             raise MalformedLine("fewer than five columns")
         when, name, ip, host, short = row
         sensor, _, title = name.partition(": ")
-        if not title or not short:
-            raise MalformedLine("no sensor, title or type")
         title = tidy(title.removeprefix("Alert - "))
+        sensor, kind = tidy(sensor.lower()), tidy(short)
+        if not (sensor and title and kind):
+            raise MalformedLine("no sensor, title or type")
         return Alert(
             time=seconds(when),
-            sensor=tidy(sensor).lower(),
-            type=tidy(short),
+            sensor=sensor,
+            type=kind,
             title=title,
-            tactic=tactics.from_title(title),
+            tactic=self._tactics.of(sensor, kind, title),
             host=tidy(host),
-            address=address(ip),
+            address=address(ip[:64]),
         )
 
 

@@ -18,11 +18,14 @@ from policies.alerts import Alert
 from responder.errors import Permanent
 
 __all__ = [
+    "LATEST",
     "MAX_LINE",
     "MAX_TEXT",
     "MalformedLine",
     "Parser",
     "address",
+    "end",
+    "entries",
     "instant",
     "number",
     "record",
@@ -35,7 +38,8 @@ __all__ = [
 
 MAX_LINE = 1 << 20  # bytes
 MAX_TEXT = 200  # characters
-_LATEST = 253_402_300_800.0  # the year 10000
+_ENDS: dict[Any, str] = {}  # what lines wrote -> canonical; faster than a cached function
+LATEST = 253_402_300_800.0  # Unix seconds: the year 10000
 
 
 class MalformedLine(Permanent):
@@ -65,11 +69,11 @@ def record(line: bytes) -> dict[str, Any] | None:
     """The JSON object of a line; None for a blank line."""
     if len(line) > MAX_LINE:
         raise MalformedLine("line over 1 MiB")
-    if not line.strip():
-        return None
     try:
         value = orjson.loads(line)  # rejects NaN, 1e999, bad UTF-8 and nesting beyond 1024
     except orjson.JSONDecodeError:
+        if not line.strip():
+            return None
         raise MalformedLine("not JSON") from None
     if not isinstance(value, dict):
         raise MalformedLine("not a JSON object")
@@ -98,6 +102,19 @@ def text(data: dict[str, Any], key: str) -> str:
     return tidy(value)
 
 
+def entries(data: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """A list of objects, the first 64; empty when absent."""
+    value = data.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise MalformedLine(f"{key} is not a list of objects")
+    value = value[:64]
+    if not all(isinstance(entry, dict) for entry in value):
+        raise MalformedLine(f"{key} is not a list of objects")
+    return value
+
+
 def words(data: dict[str, Any], key: str) -> list[str]:
     """A list of texts, or one text, as a list of at most 64; empty when absent."""
     value = data.get(key)
@@ -108,6 +125,30 @@ def words(data: dict[str, Any], key: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         raise MalformedLine(f"{key} is not a list of texts")
     return [tidy(word) for word in value[:64]]
+
+
+def end(data: dict[str, Any], key: str) -> str:
+    """The canonical address at one end of a connection; empty when absent."""
+    value = data.get(key)
+    try:
+        return _ENDS[value]
+    except (KeyError, TypeError):  # a list is no key
+        return _new_end(value, key)
+
+
+def _new_end(value: Any, key: str) -> str:
+    if value is None or value == "":
+        return ""
+    if not isinstance(value, str):
+        raise MalformedLine(f"{key} is not text")
+    found = address(value[:64])
+    if not found:
+        raise MalformedLine(f"{key} is not an address")
+    if len(_ENDS) >= 4096:
+        _ENDS.clear()
+    if len(value) <= 64:
+        _ENDS[value] = found
+    return found
 
 
 def number(data: dict[str, Any], key: str, default: float) -> float:
@@ -126,7 +167,7 @@ def number(data: dict[str, Any], key: str, default: float) -> float:
 def seconds(value: str) -> float:
     """Unix seconds written as a number."""
     result = _float(value)
-    if result is None or not 0 <= result < _LATEST:
+    if result is None or not 0 <= result < LATEST:
         raise MalformedLine("time is not Unix seconds")
     return result
 
@@ -143,7 +184,7 @@ def instant(data: dict[str, Any], key: str) -> float:
     if moment.tzinfo is None:
         raise MalformedLine(f"{key} has no offset from UTC")
     result = moment.timestamp()
-    if not 0 <= result < _LATEST:
+    if not 0 <= result < LATEST:
         raise MalformedLine(f"{key} is out of range")
     return result
 

@@ -1,97 +1,28 @@
 """From a sensor's own words to an ATT&CK tactic, only where the words say it.
 
-No tactic is better than a wrong one: an alert without keeps its weight as plain novelty. So rules
-here read what the rule's author wrote and never guess from an address, a port or a bare protocol
-name.
+The rules are data: `tactics.yaml` beside this module, which says of each where it comes from, and
+files of the user's own, which go before it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
 
+from policies import documents
 from policies.alerts import TACTIC_IDS, Tactic
+from policies.documents import EntryError, joined, mapping, name, sequence, shown
+from responder.errors import Permanent
 
-__all__ = ["from_category", "from_groups", "from_names", "from_title"]
+__all__ = ["Tactics", "from_names", "named"]
 
-
-def _rule(pattern: str, tactic: Tactic) -> tuple[re.Pattern[str], Tactic]:
-    return re.compile(pattern, re.IGNORECASE), tactic
-
-
-# First match wins: password guessing is often filed under "ET SCAN", scanners under "ET
-# WEB_SERVER".
-_TITLES: tuple[tuple[re.Pattern[str], Tactic], ...] = (
-    # ATT&CK T1110 Brute Force, T1003 Credential Dumping; Wazuh group authentication_failed
-    _rule(
-        r"brute.?force|login fail(ed|ures?)|failed logins?|authentication fail(ed|ures?)|"
-        r"invalid user login|password (spray|guess|crack)|credential (dump|theft)",
-        Tactic.CREDENTIAL_ACCESS,
-    ),
-    # ATT&CK T1570 Lateral Tool Transfer, S0029 PsExec
-    _rule(r"lateral (movement|tool)|\bpsexec\b", Tactic.LATERAL_MOVEMENT),
-    # ATT&CK T1595 Active Scanning; ET category SCAN; Wazuh rules 5706 "(scan)", 31151 group
-    # web_scan
-    _rule(
-        r"\b(ET|ETPRO|GPL) SCAN\b|\(scan\)|\b(port|network|vulnerability) ?scan|\bscanner\b|"
-        r"\b(nmap|masscan|zmap|dirb|gobuster|nikto|wpscan)\b|multiple web server 400 error codes",
-        Tactic.RECONNAISSANCE,
-    ),
-    # ATT&CK T1505.003 Web Shell
-    _rule(r"\bweb ?shell\b", Tactic.PERSISTENCE),
-    # ATT&CK T1548 Abuse Elevation Control, T1068; Wazuh rules 5402, 5403 (sudo), 5304 (su)
-    _rule(r"\bsudo\b|changed UID|privilege escalation|\bpriv esc\b", Tactic.PRIVILEGE_ESCALATION),
-    # ATT&CK tactic TA0011; ET categories MALWARE (formerly TROJAN), CNC, BOTCC
-    _rule(
-        r"\b(ET|ETPRO|GPL) (MALWARE|TROJAN|CNC|BOTCC|MOBILE_MALWARE)\b|\bCnC\b|\bC2\b|"
-        r"command and control|\bbeacon(ing)?\b",
-        Tactic.COMMAND_AND_CONTROL,
-    ),
-    # ATT&CK tactic TA0010; T1048 names DNS tunnels, a high entropy alone does not
-    _rule(r"\bexfil|DNS tunnel", Tactic.EXFILTRATION),
-    # ATT&CK T1498, T1499, T1496, T1486; ET categories DOS, COINMINER
-    _rule(
-        r"\b(ET|ETPRO|GPL) (DOS|COINMINER)\b|denial of service|ransomware",
-        Tactic.IMPACT,
-    ),
-    # ATT&CK T1190 Exploit Public-Facing Application; ET categories EXPLOIT, WEB_SERVER,
-    # WEB_SPECIFIC_APPS; Wazuh rules 31103-31106
-    _rule(
-        r"\b(ET|ETPRO|GPL) (EXPLOIT|WEB_SERVER|WEB_SPECIFIC_APPS)\b|web attack|SQL.?injection|"
-        r"\bXSS\b|cross.?site scripting|path traversal|directory traversal|shellshock|\blog4j\b",
-        Tactic.INITIAL_ACCESS,
-    ),
-)
-
-# Descriptions in Suricata's classification.config.
-_CATEGORIES: dict[str, Tactic] = {
-    "detection of a network scan": Tactic.RECONNAISSANCE,
-    "web application attack": Tactic.INITIAL_ACCESS,
-    "exploit kit activity detected": Tactic.INITIAL_ACCESS,
-    "successful credential theft detected": Tactic.CREDENTIAL_ACCESS,
-    "an attempted login using a suspicious username was detected": Tactic.CREDENTIAL_ACCESS,
-    "successful administrator privilege gain": Tactic.PRIVILEGE_ESCALATION,
-    "successful user privilege gain": Tactic.PRIVILEGE_ESCALATION,
-    "a network trojan was detected": Tactic.COMMAND_AND_CONTROL,
-    "malware command and control activity detected": Tactic.COMMAND_AND_CONTROL,
-    "domain observed used for c2 detected": Tactic.COMMAND_AND_CONTROL,
-    "attempted denial of service": Tactic.IMPACT,
-    "denial of service": Tactic.IMPACT,
-    "detection of a denial of service attack": Tactic.IMPACT,
-    "crypto currency mining activity detected": Tactic.IMPACT,
-}
-
-# Groups of Wazuh's default ruleset. Its "attack" marks every HTTP error and "virus" every database
-# update: not here.
-_GROUPS: dict[str, Tactic] = {
-    "recon": Tactic.RECONNAISSANCE,
-    "web_scan": Tactic.RECONNAISSANCE,
-    "authentication_failed": Tactic.CREDENTIAL_ACCESS,
-    "authentication_failures": Tactic.CREDENTIAL_ACCESS,
-    "sql_injection": Tactic.INITIAL_ACCESS,
-    "exploit_attempt": Tactic.INITIAL_ACCESS,
-    "sudo": Tactic.PRIVILEGE_ESCALATION,
-}
+_SHIPPED = Path(__file__).with_name("tactics.yaml")
+_KINDS = ("id", "title", "category", "group")  # in the order in which they are asked
+_MAX_PATTERN = 2000  # characters
+_MAX_REMEMBERED = 4096  # titles
 
 _NAMED: dict[str, Tactic] = {
     **{identifier: tactic for tactic, identifier in TACTIC_IDS.items()},
@@ -99,19 +30,87 @@ _NAMED: dict[str, Tactic] = {
 }
 
 
-def from_title(title: str) -> Tactic | None:
-    """The tactic that a signature's or rule's own title states."""
-    return next((tactic for pattern, tactic in _TITLES if pattern.search(title)), None)
+class _Rules:
+    """What one file says."""
+
+    def __init__(self) -> None:
+        self.exact: dict[str, dict[str, Tactic]] = {kind: {} for kind in _KINDS if kind != "title"}
+        self._titles: list[tuple[re.Pattern[str], Tactic]] = []
+        self._remembered: dict[str, Tactic | None] = {}
+
+    def add_title(self, pattern: re.Pattern[str], tactic: Tactic) -> None:
+        self._titles.append((pattern, tactic))
+
+    def of(self, key: str, title: str, category: str, groups: Iterable[str]) -> Tactic | None:
+        """Exact before pattern: who names one rule means that one."""
+        tactic = self.exact["id"].get(key)
+        if tactic is None:
+            tactic = self._by_title(title)
+        if tactic is None and category:
+            tactic = self.exact["category"].get(category.lower())
+        if tactic is None and groups:
+            tactic = _only(self.exact["group"].get(group.lower()) for group in groups)
+        return tactic
+
+    def _by_title(self, title: str) -> Tactic | None:
+        try:
+            return self._remembered[title]
+        except KeyError:
+            pass
+        found = next((tactic for pattern, tactic in self._titles if pattern.search(title)), None)
+        if len(self._remembered) >= _MAX_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[title] = found
+        return found
 
 
-def from_category(category: str) -> Tactic | None:
-    """The tactic that a Suricata classification states."""
-    return _CATEGORIES.get(category.lower())
+class Tactics:
+    """Tables of rules, the first that says something wins."""
 
+    def __init__(self, own: _Rules | None, shipped: _Rules) -> None:
+        self._own = own
+        self._shipped = shipped
 
-def from_groups(groups: Iterable[str]) -> Tactic | None:
-    """The one tactic that a Wazuh rule's groups state; None where they state several."""
-    return _only(_GROUPS.get(group.lower()) for group in groups)
+    def of(
+        self,
+        sensor: str,
+        type: str,
+        title: str = "",
+        *,
+        category: str = "",
+        groups: Iterable[str] = (),
+        named: Iterable[str] = (),
+        hinted: Iterable[str] = (),
+    ) -> Tactic | None:
+        """The tactic that an alert's words state; None where they state none or several.
+
+        `named`: ids or names of tactics by which the rule's author classified it: they go before
+        the shipped table. `hinted`: such as are known to be loose: they go after it. Texts are
+        bounded (as `line.tidy` leaves them).
+        """
+        key = f"{sensor}:{type}"
+        if self._own is not None:
+            own = self._own.of(key, title, category, groups)
+            if own is not None:
+                return own
+        tactic = from_names(named)
+        if tactic is None:
+            tactic = self._shipped.of(key, title, category, groups)
+        return from_names(hinted) if tactic is None else tactic
+
+    @staticmethod
+    @cache
+    def shipped() -> Tactics:
+        """The table of this package alone."""
+        return Tactics(None, _load(_SHIPPED))
+
+    @staticmethod
+    def load(path: Path | str) -> Tactics:
+        """A file of the user's own before the shipped table.
+
+        Raises Permanent as "FILE:LINE: rules[3].title: reason".
+        """
+        return Tactics(_load(path), Tactics.shipped()._shipped)
 
 
 def from_names(names: Iterable[str]) -> Tactic | None:
@@ -120,9 +119,78 @@ def from_names(names: Iterable[str]) -> Tactic | None:
     Wazuh tags a plain successful login with the four tactics of "Valid Accounts": that says
     nothing.
     """
-    return _only(_NAMED.get(re.sub(r"[ -]", "_", name.strip()).upper()) for name in names)
+    return _only(named(name) for name in names)
+
+
+def named(word: str) -> Tactic | None:
+    """The tactic with this id or name, in any case, words parted by spaces, "-" or "_"."""
+    return _NAMED.get(re.sub(r"[ -]", "_", word.strip()).upper())
 
 
 def _only(tactics: Iterable[Tactic | None]) -> Tactic | None:
     found = {tactic for tactic in tactics if tactic is not None}
     return found.pop() if len(found) == 1 else None
+
+
+# ---------------------------------------------------------------- the file
+
+
+def _load(path: Path | str) -> _Rules:
+    try:
+        document = documents.load(path)
+    except EntryError as error:
+        raise Permanent(str(error)) from error
+    rules = _Rules()
+    try:
+        for index, entry in enumerate(sequence(mapping(document.data, "", ("rules",)), "rules")):
+            _add(rules, entry, f"rules[{index}]")
+    except EntryError as error:
+        raise Permanent(f"{document.at(error.place)}: {error.reason}") from error
+    return rules
+
+
+def _add(rules: _Rules, entry: Any, place: str) -> None:
+    data = mapping(entry, place, (*_KINDS, "tactic", "source"))
+    kinds = [kind for kind in _KINDS if kind in data]
+    if len(kinds) != 1:
+        raise EntryError(place, f"expected one of {', '.join(_KINDS)}, got {len(kinds)}")
+    kind = kinds[0]
+    tactic = _tactic(data.get("tactic"), f"{place}.tactic")
+    if not isinstance(data.get("source"), str) or not data["source"].strip():
+        raise EntryError(place, "`source` is missing: say where this mapping comes from")
+    where = joined(place, kind)
+    values = data[kind] if isinstance(data[kind], list) else [data[kind]]
+    if not values:
+        raise EntryError(where, "an empty list")
+    for value in values:
+        if kind == "title":
+            rules.add_title(_pattern(value, where), tactic)
+        else:
+            _add_exact(rules.exact[kind], kind, name(value, where), tactic, where)
+
+
+def _add_exact(table: dict[str, Tactic], kind: str, value: str, tactic: Tactic, where: str) -> None:
+    if kind == "id" and ":" not in value:
+        raise EntryError(where, f'expected "sensor:type", as "wazuh:5710", got {shown(value)}')
+    key = value if kind == "id" else value.lower()
+    if table.setdefault(key, tactic) is not tactic:
+        raise EntryError(where, f"{shown(value)} has another tactic further up")
+
+
+def _tactic(value: Any, where: str) -> Tactic:
+    found = named(value) if isinstance(value, str) else None
+    if found is None:
+        known = ", ".join(tactic.name.lower().replace("_", " ") for tactic in Tactic)
+        raise EntryError(
+            where, f"{shown(value)} is no ATT&CK tactic; known are {known}, and ids like TA0008"
+        )
+    return found
+
+
+def _pattern(value: Any, where: str) -> re.Pattern[str]:
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_PATTERN:
+        raise EntryError(where, f"expected a regular expression of 1 to {_MAX_PATTERN} characters")
+    try:
+        return re.compile(value, re.IGNORECASE)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise EntryError(where, f"no regular expression: {error}") from error

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from policies.alerts import Alert, Tactic
-from responder.sensors import detect, parser
-from responder.sensors.tactics import from_title
+from responder.sensors import Tactics, detect, parser
 from rl_env.export import FORMATS, Report, copies, line, reports
 from rl_env.rules import ACTIVITIES
 from rl_env.scenario import Scenario
@@ -74,7 +73,8 @@ def test_titles_state_no_tactic(simulation: Simulation) -> None:
     found = [report for seed in range(6) for report in heard(simulation, "eve", seed)]
     titles = {report.alert.title for report in found}
     assert len({title.rpartition(" ")[0] for title in titles}) >= ACTIVITIES // 2
-    assert [title for title in titles if from_title(title) is not None] == []
+    state = Tactics.shipped()
+    assert [title for title in titles if state.of("suricata", "1", title) is not None] == []
 
 
 @pytest.mark.parametrize("format", FORMATS)
