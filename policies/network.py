@@ -175,9 +175,9 @@ class LearnedPolicy:
         """float32 [1 + VERBS * n]: what is gained, in units of reward, by each choice now over
         waiting a minute; zero for "do nothing".
         """
-        result: Array = self.scores_of_many(
-            observation.entities[None], observation.context[None]
-        )[0]
+        result: Array = self.scores_of_many(observation.entities[None], observation.context[None])[
+            0
+        ]
         return result
 
     def scores_of_many(self, entities: Array, context: Array) -> Array:

@@ -54,6 +54,10 @@ _OTHER = "other"  # that slot
 _FAINT = 1e-6  # less is nothing
 _FORGOTTEN = 1440  # minutes in which the strongest evidence becomes faint
 _MINUTES = WINDOW // MINUTE  # in a window
+_MAX_SENSORS = 256  # whose silence is noticed
+_USUAL = 0.9  # share of the windows in which a sensor speaks that is never silent for long
+_KNOWN = 36  # windows from which it is known which do
+_SILENT = 3 * WINDOW  # seconds
 _FADING = slice(EVIDENCE, EVIDENCE + len(FACTORS))
 
 
@@ -105,6 +109,8 @@ class Picture:
         self.time = -math.inf
         self.site_rates: dict[str, int] = {}  # type -> windows in which it was seen anywhere
         self.rates: dict[str, dict[str, int]] = {}  # entity id -> type -> windows
+        self._heard: dict[str, float] = {}  # sensor -> when last
+        self._spoke: dict[str, int] = {}  # sensor -> windows
         self._minutes = 0  # since the start, of those that are over
         self._first = len(inventory.assets) + len(inventory.credentials)  # row of an indicator
         self.rows: Table = np.zeros(
@@ -134,6 +140,8 @@ class Picture:
         `now` bounds the alert's own time, which a hostile sensor may have set.
         """
         self.advance(max(self.time, min(now, alert.time)))
+        if alert.sensor in self._heard or len(self._heard) < _MAX_SENSORS:
+            self._heard[alert.sensor] = self.time
         kind, stage = self._type_of(alert), Stage.of(alert.tactic)
         rows = self._assets_of(alert)
         address = self._foreign_address(alert)
@@ -152,16 +160,34 @@ class Picture:
         if passed <= 0:
             return
         self._fade(passed)
-        windows = minutes // _MINUTES - self._minutes // _MINUTES
+        window = self._minutes // _MINUTES
+        windows = minutes // _MINUTES - window
         self._minutes = minutes
         if windows:
-            self._close(windows)
+            self._close(windows, self.start + window * WINDOW)
 
     # ------------------------------------------------------------ output
 
     def speaks(self) -> bool:
         """Whether there is anything against anyone that is worth a look."""
         return bool(self.rows[TOTAL].max(initial=0.0) >= SPEAKING)
+
+    def silent(self) -> tuple[str, ...]:
+        """Sensors that spoke in nearly every window, and have not for long."""
+        return tuple(name for name in self._usual() if self._is_silent(name))
+
+    def stale(self) -> bool:
+        """Whether everyone is silent who usually is not: then this is how things were."""
+        usual = self._usual()
+        return bool(usual) and all(map(self._is_silent, usual))
+
+    def _usual(self) -> list[str]:
+        if self.windows < _KNOWN:
+            return []
+        return [name for name, count in self._spoke.items() if count >= _USUAL * self.windows]
+
+    def _is_silent(self, name: str) -> bool:
+        return self.time - self._heard[name] > _SILENT
 
     def entities(self) -> tuple[Entity, ...]:
         """By row: assets and credentials in inventory order, then indicators."""
@@ -201,6 +227,7 @@ class Picture:
             "site_rates": self.site_rates,
             "rates": self.rates,
             "unknown_assets": self.unknown_assets,
+            "sensors": [[k, at, self._spoke.get(k, 0)] for k, at in self._heard.items()],
             "rows": [saved for row in range(len(self._entities)) if (saved := self._dump(row))],
         }
 
@@ -220,6 +247,8 @@ class Picture:
         picture.site_rates = dict(state["site_rates"])
         picture.rates = {k: dict(v) for k, v in state["rates"].items()}
         picture.unknown_assets = dict(state["unknown_assets"])
+        for name, heard, spoke in state["sensors"]:
+            picture._heard[name], picture._spoke[name] = float(heard), int(spoke)
         for saved in state["rows"]:
             picture._load(*saved)
         return picture
@@ -356,8 +385,12 @@ class Picture:
             fading *= FACTORS[:, None]
         fading[fading < _FAINT] = 0.0
 
-    def _close(self, windows: int) -> None:
+    def _close(self, windows: int, opened: float) -> None:
+        """The window that `opened` then is over, and maybe some more in which nothing came."""
         self.windows += windows
+        for name, heard in self._heard.items():
+            if heard >= opened:
+                self._spoke[name] = self._spoke.get(name, 0) + 1
         anywhere: set[str] = set()
         for entity, trace in zip(self._entities, self._traces, strict=True):
             anywhere |= trace.types

@@ -12,8 +12,8 @@ reads what an analyst would read, in this order.
    - it is loud: more kinds of surprising alerts than a scan leaves, and no longer only new ones, so
      that what merely passes by has passed. For sensors that do not say what their alerts mean.
 2. An outside address with enough against it that reached a machine is blocked, the sooner if it
-   scans one machine after the other; and a key in use where an intruder is at work is revoked. Both are
-   cheap to undo, so less evidence is enough.
+   scans one machine after the other; and a key in use where an intruder is at work is revoked.
+   Both are cheap to undo, so less evidence is enough.
 3. What is contained stays so while there is evidence: an order about to end is renewed. One that
    nothing speaks against any more is given back to its users.
 
@@ -163,7 +163,8 @@ def _strongest_other(entities: NDArray[np.float32]) -> NDArray[np.float32]:
     totals = np.concatenate([totals, np.zeros((len(totals), 2), totals.dtype)], axis=1)
     second, best = np.partition(totals, (-2, -1), axis=1)[:, -2:].T[:, :, None]
     own = totals[:, :-2]
-    return np.where(own == best, second, best).astype(np.float32).ravel()
+    others: NDArray[np.float32] = np.where(own == best, second, best).astype(np.float32)
+    return others.ravel()
 
 
 def _where(chosen: Chosen, score: float | Scores) -> Scores:

@@ -22,7 +22,7 @@ from responder.chain.proposal import target_key
 from responder.chain.records import OPEN, Case, Hold, Status
 from responder.explaining import explanation
 
-__all__ = ["COOL_DOWN", "Answers", "Decision", "answers", "decide", "standings"]
+__all__ = ["COOL_DOWN", "Answers", "Decision", "answers", "decide", "entry", "standings"]
 
 COOL_DOWN = 3600  # seconds for which a refused request is not repeated
 _LATELY = 3600  # seconds of which people are told
@@ -42,6 +42,22 @@ class Decision:
     score: float  # lead over doing nothing
     reasons: tuple[str, ...]
     evidence: dict[str, Any]  # the bundle
+
+
+def entry(decision: Decision) -> dict[str, Any]:
+    """A decision as one line of a file. A release is of its own kind: nothing is cut off by it."""
+    action = decision.action
+    said: dict[str, Any] = {
+        "time": decision.time,
+        "kind": action.kind.name,
+        "target": action.target,
+        "score": round(decision.score, 6),
+        "reasons": list(decision.reasons),
+        "tier": decision.verdict.tier.name,
+    }
+    if decision.verb is Verb.RELEASE:
+        return {**said, "kind": "RELEASE", "of": action.kind.name}
+    return {**said, "ttl": action.ttl}
 
 
 class Answers(NamedTuple):

@@ -5,8 +5,9 @@ allow. For replays and for shadow mode, which ask what would have been.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+from policies.actions import Kind
 from policies.guardrails import Guardrails
 from policies.observation import Standing
 from policies.picture import Entity
@@ -16,19 +17,35 @@ from responder.decision import COOL_DOWN, Answers, Decision
 __all__ = ["Imagined"]
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    start: float
+class _Order(NamedTuple):
+    start: float  # Unix seconds
     until: float
 
 
 class Imagined:
     """Orders that nobody carries out. `tell` hears of each decision."""
 
-    def __init__(self, guardrails: Guardrails, tell: Callable[[Decision], None]) -> None:
+    def __init__(
+        self,
+        guardrails: Guardrails,
+        tell: Callable[[Decision], None],
+        saved: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`saved`: what `to_json` gave, with these guardrails or others."""
         self._guardrails, self._tell = guardrails, tell
         self._orders: dict[Entity, _Order] = {}
         self._released: dict[Entity, float] = {}  # when
+        for kind, target, start, until in (saved or {}).get("orders", []):
+            self._order(Entity(Kind[kind], target), _Order(start, until))
+        for kind, target, when in (saved or {}).get("released", []):
+            self._released[Entity(Kind[kind], target)] = when
+
+    def to_json(self) -> dict[str, Any]:
+        """What stands, for a restart."""
+        return {
+            "orders": [[e.kind.name, e.id, *order] for e, order in self._orders.items()],
+            "released": [[e.kind.name, e.id, when] for e, when in self._released.items()],
+        }
 
     def guardrails(self, now: float) -> Guardrails:
         self._end(now)
@@ -52,13 +69,16 @@ class Imagined:
         action, now = decision.action, decision.time
         entity = Entity(action.kind, action.target)
         if decision.verb is Verb.ORDER:
-            self._orders[entity] = _Order(now, now + action.ttl)
-            self._guardrails.order(action.kind, action.target)
+            self._order(entity, _Order(now, now + action.ttl))
         else:
             del self._orders[entity]
             self._guardrails.uncount(action.kind, action.target)
             self._released[entity] = now
         self._tell(decision)
+
+    def _order(self, entity: Entity, order: _Order) -> None:
+        self._orders[entity] = order
+        self._guardrails.order(entity.kind, entity.id)
 
     def _end(self, now: float) -> None:
         """What has run out."""

@@ -51,6 +51,11 @@ class Settings:
         return self.home / "evidence"
 
     @property
+    def shadow(self) -> Path:
+        """Of what only watches."""
+        return self.home / "shadow"
+
+    @property
     def inbox(self) -> Path:
         return self.home / "inbox"
 

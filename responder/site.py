@@ -31,19 +31,23 @@ from responder.enforcers.nftables import NftablesEnforcer
 from responder.loop import Clients, Responder
 from responder.policy import card_hash, load_policy
 from responder.settings import Settings
+from responder.shadow import Shadow
 from responder.store import Cache
 
 __all__ = [
     "OPERATORS",
+    "PLAN",
     "activate_model",
     "client",
     "grant_lease",
     "new_deployment",
     "new_guardrails",
     "open_responder",
+    "open_shadow",
     "prepare",
 ]
 
+PLAN = "deployment.yaml"  # what is deployed, in the site's folder
 OPERATORS = ("operator-1", "operator-2", "operator-3")
 _SENDERS = ("deployer", "agent", "relayer", "enforcer", "guardian", *OPERATORS)
 _TEN_ETHER = 10**19
@@ -63,7 +67,7 @@ def prepare(settings: Settings, devnet: Devnet, inventory: Inventory) -> Setting
     for name in _SENDERS:
         devnet.fund(keys[name], _TEN_ETHER)
     settings.inventory.write_text(yaml.safe_dump(inventory.to_mapping(), sort_keys=False), "utf-8")
-    plan = home / "deployment.yaml"
+    plan = home / PLAN
     if not plan.exists():
         document = new_deployment(keys, inventory)
         document["inventory"] = settings.inventory.name
@@ -114,7 +118,11 @@ def new_guardrails(inventory: Inventory) -> Guardrails:
     """The rules of a new site with this inventory, before anything was ordered."""
     names = ("governor", *_SENDERS)
     keys = {name: f"0x{number:040x}" for number, name in enumerate(names, start=1)}
-    config = DeployConfig.from_mapping(new_deployment(keys, inventory), inventory)
+    return _guardrails(DeployConfig.from_mapping(new_deployment(keys, inventory), inventory))
+
+
+def _guardrails(config: DeployConfig) -> Guardrails:
+    inventory = config.inventory
     return Guardrails(
         config.rules,
         config.limits,
@@ -161,6 +169,22 @@ def open_responder(settings: Settings) -> Responder:
         _enforcer(settings),
         Cache(settings.database),
         clock,
+    )
+
+
+def open_shadow(settings: Settings) -> Shadow:
+    """The same that only watches, under the rules of the site's deployment.yaml where it has one,
+    else of a new site.
+    """
+    inventory = Inventory.load(settings.inventory)
+    plan = settings.home / PLAN
+    config = load_config(plan) if plan.exists() else None
+    return Shadow(
+        settings,
+        inventory,
+        _guardrails(config) if config else new_guardrails(inventory),
+        load_policy(settings.policy, settings.models),
+        SystemClock(),
     )
 
 

@@ -66,6 +66,12 @@ class Watch:
         self._ttl, self._most = ttl, most
         self.recent: deque[Mapping[str, Any]] = deque(recent, maxlen=_RECENT_ALERTS)
         self._next = self._after(picture.time)  # the next whole minute
+        self._soon = False
+        self.holding = False  # while this is so, alerts are taken in and nothing is decided
+
+    def soon(self) -> None:
+        """Decide at the next chance: what was decided last was not heard."""
+        self._soon = True
 
     def take(self, alert: Alert, now: float) -> None:
         """One alert, heard at `now`, and what is decided on it."""
@@ -86,6 +92,9 @@ class Watch:
             self._next += MINUTE
         self.picture.advance(time)
         self._next = self._after(self.picture.time)
+        if self._soon and not self.holding:
+            self._soon = False
+            self._decide(self.picture.time)
 
     def _after(self, time: float) -> float:
         """The next whole minute, as evidence fades by; long past before the first alert."""
@@ -94,12 +103,19 @@ class Watch:
         return self.picture.start + ((time - self.picture.start) // MINUTE + 1) * MINUTE
 
     def _decide(self, time: float) -> bool:
-        """False where there is nothing to decide on, nor will be before the next alert."""
+        """False where there is nothing to decide on, nor will be before the next alert. Where the
+        sensors that usually speak are silent, the picture is old, and nothing is decided on it.
+        """
+        if self.holding:
+            self._soon = True
+            return True
         entities, authority = self.picture.entities(), self._authority
         standing = authority.standings(entities, time)
         if not standing and not self.picture.speaks():
             return False
         self.picture.advance(time)
+        if self.picture.stale():
+            return True
         for decision in decide(
             self._policy,
             self.picture,

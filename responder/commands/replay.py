@@ -20,8 +20,9 @@ from rich.table import Table
 from policies.inventory import Inventory, InventoryError
 from policies.picture import Picture
 from policies.policy import Policy, Verb
-from responder.decision import Decision
+from responder.decision import Decision, entry
 from responder.errors import Permanent
+from responder.evidence import canonical
 from responder.policy import load_policy
 from responder.replay import Recorded, replay
 from responder.sensors import FORMATS, detect, recorded_lines
@@ -117,34 +118,14 @@ def _run(
 
     def hear(decision: Decision) -> None:
         made.append(decision)
-        entry = _entry(decision)
+        said = entry(decision)
         if compared:
-            entry["policy"] = policy.name
-        file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            said["policy"] = policy.name
+        file.write(canonical(said).decode() + "\n")
 
-    with click.progressbar(
-        length=len(recorded.alerts), label=policy.name, file=sys.stderr
-    ) as bar:
+    with click.progressbar(length=len(recorded.alerts), label=policy.name, file=sys.stderr) as bar:
         picture = replay(recorded, site, policy, hear, bar.update)
     return _summary(policy, made, picture)
-
-
-def _entry(decision: Decision) -> dict[str, Any]:
-    """One line. A release is of its own kind, since it is not a proposal to act."""
-    action = decision.action
-    entry: dict[str, Any] = {
-        "time": decision.time,
-        "kind": action.kind.name,
-        "target": action.target,
-        "score": round(decision.score, 6),
-        "reasons": list(decision.reasons),
-        "tier": decision.verdict.tier.name,
-    }
-    if decision.verb is Verb.RELEASE:
-        entry |= {"kind": "RELEASE", "of": action.kind.name}
-    else:
-        entry["ttl"] = action.ttl
-    return entry
 
 
 def _summary(policy: Policy, made: Sequence[Decision], picture: Picture) -> dict[str, Any]:
@@ -155,16 +136,16 @@ def _summary(policy: Policy, made: Sequence[Decision], picture: Picture) -> dict
         "proposals": dict(Counter(d.action.kind.name for d in ordered)),
         "releases": len(made) - len(ordered),
         "targets": {
-            kind: list(dict.fromkeys(d.action.target for d in ordered if d.action.kind.name == kind))
+            kind: list(
+                dict.fromkeys(d.action.target for d in ordered if d.action.kind.name == kind)
+            )
             for kind in sorted({d.action.kind.name for d in ordered})
         },
         "unknown_assets": picture.unknown_assets,
     }
 
 
-def _result(
-    recorded: Recorded, summaries: list[dict[str, Any]], seconds: float
-) -> dict[str, Any]:
+def _result(recorded: Recorded, summaries: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
     counters, first, last = recorded.counters, recorded.alerts[0].time, recorded.alerts[-1].time
     return {
         "lines": counters.lines,

@@ -58,9 +58,7 @@ def test_isolates_what_stands_out(story: dict[str, float]) -> None:
         {"evidence_total": 45 / 50},
     ],
 )
-def test_leaves_alone_what_has_an_excuse(
-    story: dict[str, float], excuse: dict[str, float]
-) -> None:
+def test_leaves_alone_what_has_an_excuse(story: dict[str, float], excuse: dict[str, float]) -> None:
     assert choice(story | excuse) == 0
 
 

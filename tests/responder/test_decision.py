@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from models import write_model
+from numpy.typing import NDArray
 from world import INVENTORY, OPERATORS, Wants, World
 
 from policies.actions import Kind
@@ -25,9 +26,9 @@ from policies.columns import (
 from policies.observation import Observation
 from policies.picture import Entity, Picture
 from policies.playbook import Playbook
-from policies.policy import DoNothing, Policy, choose
+from policies.policy import DoNothing, Policy, Verb, choose
 from responder.chain.records import Status
-from responder.decision import Answers, Decision, answers, decide, standings
+from responder.decision import Answers, Decision, answers, decide, entry, standings
 from responder.evidence import EvidenceStore, canonical
 
 TTL = (1800, 3600, 86400)
@@ -141,11 +142,30 @@ def test_a_renewal_that_waits_or_was_refused_is_not_asked_for_again(world: World
     assert targets(decided(world, Wants("web"))) == set()
 
 
-def test_no_release_is_offered(world: World) -> None:
+def test_the_release_of_an_order_is_offered_until_people_were_asked(world: World) -> None:
     world.order(ttl=3600)
-    for decision in decided(world, Wants(*EVERYTHING)):
-        rows = len(decision.evidence["observation"]["ids"])
-        assert not any(decision.evidence["mask"][1 + rows :])
+    ledger, agent = world.ledger(), world.address("agent")
+    now, web = ledger.block.time, Entity(Kind.ISOLATE, "web")
+    seen = picture(now)
+    standing = standings(ledger, seen.entities(), agent, now)
+    for asked in ((), {web}):
+        guardrails = ledger.guardrails(agent, now)
+        made = decide(Releases(), seen, guardrails, standing, Answers(), TTL, 9, [], now, asked)
+        assert [(d.verb, d.action.target) for d in made] == [(Verb.RELEASE, "web")] * (not asked)
+        for decision in made:
+            assert decision.verdict.approvals == ledger.limits.release_quorum
+            assert decision.evidence["verb"] == "RELEASE"
+            assert (entry(decision)["kind"], entry(decision)["of"]) == ("RELEASE", "ISOLATE")
+
+
+class Releases:
+    """Gives up whatever is ordered."""
+
+    name, hash = "releases", bytes(32)
+
+    def scores(self, observation: Observation) -> NDArray[np.float32]:
+        n = len(observation.ids)
+        return np.array([0.0] + [-1.0] * n + [1.0] * n, dtype=np.float32)
 
 
 def test_while_paused_nothing_is_proposed(world: World) -> None:

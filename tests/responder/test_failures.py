@@ -402,9 +402,10 @@ def test_a_proposal_that_the_gate_refuses_holds_no_other_up(
     responder = world.responder(Wants("web", "db"))
     responder._sync()
     world.register("web", "dmz", 1, True)  # after the sync, before the decision
-    responder._ingest(world.now)
+    responder._proposer.refresh(world.now)
+    responder.senses.read(world.now)
     with pytest.raises(Refused, match="GateRefused"):
-        responder._decide(world.now)
+        responder._propose(world.now)
     assert world.targets() == ["db"]
     ticks(responder, world)
     assert world.targets() == ["db"]
@@ -419,7 +420,7 @@ def test_a_clock_that_differs_from_the_chains_does_no_harm(world: World, seconds
 
 
 def test_alerts_from_the_future_wait_for_no_one(world: World) -> None:
-    world.feed(*(eve_line(world.now + 10**8, n) for n in range(3)))
+    world.feed(*(eve_line(world.now + 10**8, n) for n in range(9)))
     responder = world.responder(Wants("web"))
     ticks(responder, world)
     assert world.targets() == ["web"]

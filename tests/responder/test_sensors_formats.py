@@ -19,7 +19,12 @@ NOTICE: dict[str, Any] = {
     "src": "10.164.94.120",
     "actions": ["Notice::ACTION_LOG"],
 }
-HEADER = [b"#separator \\x09", b"#unset_field\t-", b"#path\tnotice", b"#fields\tts\tnote\tmsg\tsrc\tdst"]
+HEADER = [
+    b"#separator \\x09",
+    b"#unset_field\t-",
+    b"#path\tnotice",
+    b"#fields\tts\tnote\tmsg\tsrc\tdst",
+]
 
 
 def zeek(*lines: bytes) -> Alert | None:

@@ -155,8 +155,10 @@ def same_observation_and_mask(both: Both) -> None:
         assert here == pytest.approx(live, rel=1e-6, abs=1e-6), (name, int(s.minute))
     n, offered = len(rows), both.simulation.mask[0]
     live_mask = made[0].evidence["mask"] if made else [True] + [False] * VERBS * n
-    orders = offered[1 + np.array(list(rows.values()), dtype=np.int64)]
+    places = np.array(list(rows.values()), dtype=np.int64)
+    orders, releases = offered[1 + places], offered[1 + both.simulation.rows + places]
     assert orders.tolist() == live_mask[1 : 1 + n], int(s.minute)
+    assert releases.tolist() == live_mask[1 + n :], int(s.minute)
     assert offered[1 : 1 + both.simulation.rows].sum() == orders.sum()  # none for absent rows
     both.seen.open += int(orders.sum())
     both.seen.standing = np.maximum(both.seen.standing, simulated.max(axis=0))
