@@ -12,7 +12,7 @@ import ipaddress
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,6 +50,7 @@ MAX_INDICATORS = 64
 _MAX_TYPES = 4096  # per site; later ones share one slot
 _MAX_PRESENT = 256  # types per entity and window; later ones share one slot
 _MAX_RECENT = 64  # per entity
+_MAX_ROUTES = 16_384  # alerts that are known to differ; then they are looked into anew
 _OTHER = "other"  # that slot
 _FAINT = 1e-6  # less is nothing
 _FORGOTTEN = 1440  # minutes in which the strongest evidence becomes faint
@@ -83,12 +84,23 @@ class Evidence:
         return sum(self.stages)
 
 
+class _Route(NamedTuple):
+    """What an alert says to the picture, apart from when."""
+
+    kind: str
+    stage: Stage
+    rows: tuple[int, ...]
+    unknown: str  # a name of no asset, or empty
+    sensor: str
+
+
 @dataclass(slots=True)
 class _Trace:
     """What is kept beside a row, and no policy sees."""
 
     types: set[str] = field(default_factory=set)  # of the open window
     alerts: int = 0  # of the open window
+    counted: int = 0  # of these, as many as its row shows
     recent: dict[str, tuple[float, float]] = field(default_factory=dict)  # oldest first
     touched: dict[str, None] = field(default_factory=dict)
 
@@ -109,6 +121,7 @@ class Picture:
         self.time = -math.inf
         self.site_rates: dict[str, int] = {}  # type -> windows in which it was seen anywhere
         self.rates: dict[str, dict[str, int]] = {}  # entity id -> type -> windows
+        self._routes: dict[tuple[Any, ...], _Route] = {}
         self._heard: dict[str, float] = {}  # sensor -> when last
         self._spoke: dict[str, int] = {}  # sensor -> windows
         self._minutes = 0  # since the start, of those that are over
@@ -139,16 +152,20 @@ class Picture:
 
         `now` bounds the alert's own time, which a hostile sensor may have set.
         """
-        self.advance(max(self.time, min(now, alert.time)))
-        if alert.sensor in self._heard or len(self._heard) < _MAX_SENSORS:
-            self._heard[alert.sensor] = self.time
-        kind, stage = self._type_of(alert), Stage.of(alert.tactic)
-        rows = self._assets_of(alert)
-        address = self._foreign_address(alert)
-        indicator = None if address is None else self._reach(address, rows)
-        credential = self._row.get(Entity(Kind.REVOKE, alert.credential))
-        rows += [row for row in (credential, indicator) if row is not None]
-        return max([self._record(row, kind, stage, times) for row in rows], default=0.0)
+        time = min(now, alert.time)
+        if time > self.time:
+            self.advance(time)
+        route = self._route(alert)
+        self._heard[route.sensor] = self.time
+        if route.unknown:
+            self.unknown_assets[route.unknown] += 1
+        news = 0.0
+        for row in route.rows:
+            trace = self._traces[row]
+            trace.alerts += times
+            if route.kind not in trace.types:
+                news = max(news, self._record(row, route.kind, route.stage))
+        return news
 
     def advance(self, now: float) -> None:
         """Moves time on: evidence fades by the minute; windows close, and are learned from."""
@@ -197,6 +214,7 @@ class Picture:
         """Their rows, float32 [entities, len(ENTITY_COLUMNS)], each compared with the others; what
         only the ledger tells is zero.
         """
+        self._count()
         compare(self.rows, self._zones, self._strongest, len(self._strongest) - 1)
         return self.rows[:, : len(self._entities)].T.copy()
 
@@ -218,6 +236,7 @@ class Picture:
 
     def to_json(self) -> dict[str, Any]:
         """Everything `from_json` needs to go on as if nothing had happened."""
+        self._count()
         return {
             "version": OBSERVATION_VERSION,
             "windows": self.windows,
@@ -280,16 +299,50 @@ class Picture:
         if row is None:
             return
         self.rows[_FADING, row] = own
-        self._traces[row] = _Trace(set(types), int(alerts), {k: (t, n) for k, t, n in recent})
+        self._traces[row] = _Trace(
+            set(types), int(alerts), int(alerts), {k: (t, n) for k, t, n in recent}
+        )
         self._touch(row, (a for a in touched if Entity(Kind.ISOLATE, a) in self._row))
 
     # ------------------------------------------------------------ alerts
 
-    def _type_of(self, alert: Alert) -> str:
-        kind = f"{alert.sensor}:{alert.type}"[:200]
-        return kind if kind in self.site_rates or len(self.site_rates) < _MAX_TYPES else _OTHER
+    def _route(self, alert: Alert) -> _Route:
+        """Whom it concerns. Alerts that differ by their time alone, as those of a flood do, are
+        looked into once.
+        """
+        key = (
+            alert.sensor,
+            alert.type,
+            alert.tactic,
+            alert.host,
+            alert.address,
+            alert.src,
+            alert.dst,
+            alert.credential,
+        )
+        route = self._routes.get(key)
+        if route is None:
+            route = self._find(alert)
+            if len(self._routes) >= _MAX_ROUTES:
+                self._routes.clear()
+            self._routes[key] = route
+        return route
 
-    def _assets_of(self, alert: Alert) -> list[int]:
+    def _find(self, alert: Alert) -> _Route:
+        kind = f"{alert.sensor}:{alert.type}"[:200]
+        if kind not in self.site_rates and len(self.site_rates) >= _MAX_TYPES:
+            kind = _OTHER
+        rows, unknown = self._assets_of(alert)
+        address = self._foreign_address(alert)
+        indicator = None if address is None else self._reach(address, rows)
+        credential = self._row.get(Entity(Kind.REVOKE, alert.credential))
+        rows += [row for row in (credential, indicator) if row is not None]
+        known = alert.sensor in self._heard or len(self._heard) < _MAX_SENSORS
+        sensor = alert.sensor if known else _OTHER
+        return _Route(kind, Stage.of(alert.tactic), tuple(rows), unknown, sensor)
+
+    def _assets_of(self, alert: Alert) -> tuple[list[int], str]:
+        """Their rows; where names are of none of them, one to tell people of."""
         hit: list[int] = []
         named = False
         for name in (alert.host, alert.address, alert.src, alert.dst):
@@ -297,11 +350,14 @@ class Picture:
             named = named or bool(name)
             if index is not None and index not in hit:
                 hit.append(index)
-        if named and not hit:
-            name = (alert.host or alert.address or alert.dst)[:200]
-            if name and (name in self.unknown_assets or len(self.unknown_assets) < _MAX_TYPES):
-                self.unknown_assets[name] = self.unknown_assets.get(name, 0) + 1
-        return hit
+        if hit or not named:
+            return hit, ""
+        name = (alert.host or alert.address or alert.dst)[:200]
+        if name and name not in self.unknown_assets:
+            if len(self.unknown_assets) >= _MAX_TYPES:
+                return hit, ""
+            self.unknown_assets[name] = 0
+        return hit, name
 
     def _foreign_address(self, alert: Alert) -> str | None:
         """The end of the connection that is no asset of ours: the initiator, else the responder."""
@@ -316,11 +372,10 @@ class Picture:
                     return f"{address}/{address.max_prefixlen}"
         return None
 
-    def _record(self, row: int, kind: str, stage: Stage, times: int) -> float:
+    def _record(self, row: int, kind: str, stage: Stage) -> float:
+        """A type that had not come in this window yet, unless it goes with others."""
         trace = self._traces[row]
-        count(self.rows, row, trace.alerts, times)
-        trace.alerts += times
-        if kind not in trace.types and len(trace.types) >= _MAX_PRESENT:
+        if len(trace.types) >= _MAX_PRESENT:
             kind = _OTHER
         if kind in trace.types:
             return 0.0
@@ -372,6 +427,7 @@ class Picture:
             return
         row = self._first + int(self.rows[TOTAL, self._first :].argmin())
         del self._row[self._entities[row]]
+        self._routes.clear()  # some lead to the row that changes hands
         self._row[entity] = row
         self._entities[row], self._traces[row] = entity, _Trace()
         self._mark(row, entity.kind, 0, protected)
@@ -380,10 +436,18 @@ class Picture:
 
     def _fade(self, minutes: int) -> None:
         """`evidence.fade` of every row, and what is faint goes."""
+        self._count()
         fading = self.rows[_FADING]
         for _ in range(min(minutes, _FORGOTTEN)):
             fading *= FACTORS[:, None]
         fading[fading < _FAINT] = 0.0
+
+    def _count(self) -> None:
+        """Shows in the rows how many alerts came: not at each, since it takes a logarithm."""
+        for row, trace in enumerate(self._traces):
+            if trace.alerts != trace.counted:
+                count(self.rows, row, trace.counted, trace.alerts - trace.counted)
+                trace.counted = trace.alerts
 
     def _close(self, windows: int, opened: float) -> None:
         """The window that `opened` then is over, and maybe some more in which nothing came."""
@@ -398,6 +462,6 @@ class Picture:
                 rates = self.rates.setdefault(entity.id, {})
                 for kind in sorted(trace.types):
                     rates[kind] = rates.get(kind, 0) + 1
-            trace.types, trace.alerts = set(), 0
+            trace.types, trace.alerts, trace.counted = set(), 0, 0
         for kind in anywhere:
             self.site_rates[kind] = self.site_rates.get(kind, 0) + 1

@@ -13,7 +13,7 @@ import numpy as np
 from policies.actions import Action, Kind
 from policies.alerts import Stage
 from policies.columns import CONTEXT_COLUMNS, ENTITY_COLUMNS, OBSERVATION_VERSION, VERBS
-from policies.guardrails import Guardrails, Reason, Tier, Verdict
+from policies.guardrails import Guardrails, Reason, Target, Tier, Verdict
 from policies.observation import Conditions, Observation, Standing, encode
 from policies.picture import Entity, Picture
 from policies.policy import NOTHING, Mask, Policy, Verb, choose, may_order, meaning
@@ -169,7 +169,7 @@ def decide(
     standing = dict(standing)
     picture.advance(now)
     while len(made) < most:
-        offers = {e: _offer(e, guardrails, ttl, policy.hash, now) for e in picture.entities()}
+        offers = _offers(picture.entities(), guardrails, ttl, policy.hash, now)
         verdicts = {entity: verdict for entity, (_, verdict) in offers.items()}
         condition = _conditions(guardrails, answered, now)
         observation = encode(picture, standing, verdicts, condition)
@@ -208,19 +208,43 @@ def decide(
     return made
 
 
+def _offers(
+    entities: Sequence[Entity], guardrails: Guardrails, ttl: Sequence[int], model: bytes, now: float
+) -> dict[Entity, tuple[Action, Verdict]]:
+    """Each one's action, and what the guardrails say to it: the same of all that are alike to
+    them, which is most.
+    """
+    found: dict[tuple[Kind, Target | None, bool], tuple[int, Verdict]] = {}
+    registered = {Kind.ISOLATE: guardrails.assets, Kind.REVOKE: guardrails.credentials}
+    offers = {}
+    for entity in entities:
+        kind, name = entity.kind, entity.id
+        if kind is Kind.BLOCK:
+            action, verdict = _offer(entity, guardrails, ttl, model, now)
+        else:
+            alike = (kind, registered[kind].get(name), (kind, name) in guardrails.counted)
+            if alike not in found:
+                action, verdict = _offer(entity, guardrails, ttl, model, now)
+                found[alike] = action.ttl, verdict
+            seconds, verdict = found[alike]
+            action = Action(kind, name, seconds)
+        offers[entity] = action, verdict
+    return offers
+
+
 def _offer(
     entity: Entity, guardrails: Guardrails, ttl: Sequence[int], model: bytes, now: float
 ) -> tuple[Action, Verdict]:
-    rules = (r.max_ttl for (kind, _), r in guardrails.rules.items() if kind is entity.kind)
-    longest = ttl[entity.kind]
-    action = Action(entity.kind, entity.id, longest)
+    action = Action(entity.kind, entity.id, ttl[entity.kind])
     verdict = guardrails.verdict(action, model, now)
-    shorter = sorted((t for t in set(rules) if 0 < t < longest), reverse=True)
-    for seconds in shorter:
-        if verdict.tier is not Tier.REFUSED:
-            break
+    if verdict.reason is not Reason.TTL_OUT_OF_RANGE:
+        return action, verdict
+    rules = (r.max_ttl for (kind, _), r in guardrails.rules.items() if kind is entity.kind)
+    for seconds in sorted((t for t in set(rules) if 0 < t < action.ttl), reverse=True):
         action = Action(entity.kind, entity.id, seconds)
         verdict = guardrails.verdict(action, model, now)
+        if verdict.tier is not Tier.REFUSED:
+            break
     return action, verdict
 
 
@@ -237,8 +261,9 @@ def _mask(
     n = len(observation.ids)
     mask = np.zeros(1 + VERBS * n, dtype=np.bool_)
     mask[NOTHING] = True
+    nothing = Standing()
     for i, entity in enumerate(observation.ids):
-        so_far = standing.get(entity, Standing())
+        so_far = standing.get(entity, nothing)
         mask[1 + i] = verdicts[entity].tier is not Tier.REFUSED and may_order(
             so_far.ordered, so_far.ordered_left, so_far.pending, so_far.refused
         )

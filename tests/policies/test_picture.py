@@ -252,6 +252,7 @@ def noisy(alerts: list[tuple[str, str, int]]) -> Picture:
 @given(noise)
 def test_a_minute_does_what_the_simulator_does_to_the_bit(alerts: list) -> None:
     picture = noisy(alerts)
+    picture.table()  # which counts what came
     rows = picture.rows.copy()
     fade(rows, np.zeros((1, 2), dtype=np.float32))
     rows[rows < 1e-6] = 0.0
