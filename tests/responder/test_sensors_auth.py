@@ -47,7 +47,11 @@ def test_a_proven_key() -> None:
         ("sshd-session", FAILED, "sshd.failed-password"),
         ("/usr/sbin/sshd", FAILED, "sshd.failed-password"),
         ("sshd", f"message repeated 2 times: [ {FAILED}]", "sshd.failed-password"),
-        ("sshd", f"Failed publickey for a from ::1 port 2 ssh2: RSA SHA256:{KEY}", "sshd.failed-key"),
+        (
+            "sshd",
+            f"Failed publickey for a from ::1 port 2 ssh2: RSA SHA256:{KEY}",
+            "sshd.failed-key",
+        ),
         ("sshd", "Failed none for invalid user a b from 10.0.0.7 port 2 ssh2", "sshd.invalid-user"),
         ("sshd", "Invalid user  from 10.0.0.7 port 2", "sshd.invalid-user"),
         ("sshd", "Invalid user admin from 10.0.0.7", "sshd.invalid-user"),
@@ -76,7 +80,11 @@ def test_a_proven_key() -> None:
         ("su", "(to www-data) alice on pts/1", "su.user"),
         ("su", "+ /dev/pts/0 alice:root", "su.root"),
         ("su", "FAILED SU (to root) alice on pts/1", "su.failed"),
-        ("vsftpd", "pam_unix(vsftpd:auth): authentication failure; ruser=a rhost=::1", "pam.failed"),
+        (
+            "vsftpd",
+            "pam_unix(vsftpd:auth): authentication failure; ruser=a rhost=::1",
+            "pam.failed",
+        ),
         ("sshd", "pam_unix(sshd:auth): authentication failure; rhost=10.0.0.7", ""),  # sshd says it
         ("CRON", FAILED, ""),
     ],

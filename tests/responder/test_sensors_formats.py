@@ -19,7 +19,12 @@ NOTICE: dict[str, Any] = {
     "src": "10.164.94.120",
     "actions": ["Notice::ACTION_LOG"],
 }
-HEADER = [b"#separator \\x09", b"#unset_field\t-", b"#path\tnotice", b"#fields\tts\tnote\tmsg\tsrc\tdst"]
+HEADER = [
+    b"#separator \\x09",
+    b"#unset_field\t-",
+    b"#path\tnotice",
+    b"#fields\tts\tnote\tmsg\tsrc\tdst",
+]
 
 
 def zeek(*lines: bytes) -> Alert | None:
@@ -88,6 +93,12 @@ def test_zeek_tsv_of_another_separator() -> None:
 def test_zeek_new_header_holds_from_there() -> None:
     alert = zeek(*HEADER, b"#close\t2018", b"#fields\tnote\tts", b"A::B\t7")
     assert alert is not None and (alert.type, alert.time) == ("A::B", 7.0)
+
+
+def test_zeek_labels_change_nothing() -> None:
+    row = b"1.5\tA::B\t-\t10.0.0.1\t-"
+    labelled = [*HEADER[:-1], HEADER[-1] + b"\tlabel\tdetailedlabel", row + b"\tMalicious\tC2"]
+    assert zeek(*HEADER, row) == zeek(*labelled)
 
 
 def test_zeek_connections_are_no_alerts() -> None:
