@@ -97,7 +97,7 @@ EVENTS: dict[str, dict[str, Any]] = {
         "rule": {"id": 17, "name": "Odd login"},
         "level": "high",
         "tactics": ["TA0008"],
-        "agent": {"name": "web-1", "ip": "10.0.0.1"},
+        "agent": {"name": "ws-3", "ip": "10.0.0.1"},
         "net": [{"from": "203.0.113.9", "to": "10.0.0.1"}],
         "key": "ssh:x",
     },
