@@ -33,7 +33,7 @@ _HEADER = re.compile(
     r" (?P<host>\S{1,255}) (?P<rest>\S.*)",
     re.ASCII | re.DOTALL,
 )
-_PROGRAM = re.compile(r"(?P<program>[\w./()-]{1,64})(?:\[\d{1,10}\])?: (?P<message>.*)", re.DOTALL)
+_PROGRAM = re.compile(r"(?P<program>[\w./-]{1,64})(?:\[\d{1,10}\])?: (?P<message>.*)", re.DOTALL)
 # APP-NAME PROCID MSGID STRUCTURED-DATA MSG
 _RFC5424 = re.compile(
     r"(?P<program>\S{1,64}) \S{1,128} \S{1,32} (?:-|\[[^\]]{0,1024}\]) \ufeff?(?P<message>.*)",
@@ -165,7 +165,7 @@ class AuthParser:
             return None  # the kernel, and programs without a name
         message = said["message"].strip()  # sudo pads its names
         repeated = _REPEATED.fullmatch(message)
-        found = _recognise(_program(said["program"]), repeated[1] if repeated else message)
+        found = _recognise(_name(said["program"]), repeated[1] if repeated else message)
         if found is None:
             return None
         (kind, title, severity, _), match = found
@@ -227,7 +227,7 @@ def proven_key(log: str) -> str:
     """
     header = _HEADER.fullmatch(log[:_MAX_READ])
     said = _PROGRAM.fullmatch(header["rest"]) if header else None
-    if said is None or _PROGRAMS.get(_program(said["program"])) is not _SSHD:
+    if said is None or _PROGRAMS.get(_name(said["program"])) is not _SSHD:
         return ""
     found = _SSHD[0][3].fullmatch(said["message"].strip())
     return f"ssh:SHA256:{found['fingerprint']}" if found and found["fingerprint"] else ""
@@ -245,9 +245,9 @@ def _header(line: bytes) -> re.Match[str] | None:
     return header
 
 
-def _program(name: str) -> str:
-    """Without its path; systemd and PAM put theirs in brackets: "(sshd)"."""
-    return name.rpartition("/")[2]
+def _name(program: str) -> str:
+    """Without its path, which some daemons write."""
+    return program.rpartition("/")[2]
 
 
 def _recognise(program: str, message: str) -> tuple[_Event, re.Match[str]] | None:

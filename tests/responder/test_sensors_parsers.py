@@ -275,6 +275,11 @@ def test_ait_labels_change_nothing() -> None:
     assert read("ait", plain) == read("ait", labelled)
 
 
+def test_ait_sensor_stays_short_in_small_letters() -> None:
+    line = f"1,{chr(0x130) * 300}: x,10.0.0.1,h,W-X".encode()
+    assert len(read("ait", line).sensor) <= 200  # in small letters each is two
+
+
 def test_ait_header_is_no_alert() -> None:
     assert parser("ait").parse(AIT_HEADER) is None
 
