@@ -17,9 +17,10 @@ from responder.sensors import recorded_lines
 
 RUNS = 100_000  # of each parser; a bound on time would find more or less each time
 SEEDS = {
-    "eve": ["cptc2017_team5_eve.ndjson.gz", "slips_test6_malicious_eve.json.gz"],
-    "wazuh": ["ait_wazuh_attack_lines.ndjson", "ait_wazuh_no_attack_lines.ndjson"],
-    "zeek": ["wrccdc2018_zeek_notice.json.gz", "ctu_sme11_conn.log.labeled.gz"],
+    "eve": ["alerts/cptc2017_team5_eve.ndjson.gz", "alerts/slips_test6_malicious_eve.json.gz"],
+    "wazuh": ["alerts/ait_wazuh_attack_lines.ndjson", "alerts/ait_wazuh_no_attack_lines.ndjson"],
+    "ait": ["ait-ads/russellmitchell_alerts.csv.xz"],
+    "zeek": ["alerts/wrccdc2018_zeek_notice.json.gz", "alerts/ctu_sme11_conn.log.labeled.gz"],
 }
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,7 +32,7 @@ def seeds(format: str, data: Path) -> list[bytes]:
     if format in TEXTS:
         known += [*TEXTS[format], b"\n".join(TEXTS[format])]
     for name in SEEDS.get(format, []):
-        lines = list(islice(recorded_lines(data / "alerts" / name), 0, 200, 10))
+        lines = list(islice(recorded_lines(data / name), 0, 200, 10))
         known += [*lines, b"\n".join(lines[:8])]
     return known
 
