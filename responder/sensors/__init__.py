@@ -5,6 +5,7 @@ The decision loop reads one `Feed` per file.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -50,12 +51,18 @@ _PARSERS: dict[str, Callable[[Tactics], Parser]] = {
 FORMATS: tuple[str, ...] = tuple(_PARSERS)
 
 
-def parser(format: str | Path, tactics: Tactics | None = None, zone: str = "UTC") -> Parser:
+def parser(
+    format: str | Path,
+    tactics: Tactics | None = None,
+    zone: str = "UTC",
+    now: Callable[[], float] = time.time,
+) -> Parser:
     """The parser of a format, one of FORMATS, or of the JSON that a mapping file describes.
 
-    `tactics`: the shipped table unless given. `zone`: of stamps without an offset, which only
-    `auth` knows. Keep one parser for each file: what a header says holds for the lines below it.
-    Raises Permanent naming the known formats, or what is wrong with the mapping.
+    `tactics`: the shipped table unless given. `zone` and `now` (Unix seconds) are for stamps
+    without an offset or a year, which only `auth` knows. Keep one parser for each file: what a
+    header says holds for the lines below it. Raises Permanent naming the known formats, or what is
+    wrong with the mapping.
     """
     table = Tactics.shipped() if tactics is None else tactics
     if is_mapping(format):
@@ -67,7 +74,7 @@ def parser(format: str | Path, tactics: Tactics | None = None, zone: str = "UTC"
         )
     if format == "auth":
         try:
-            return AuthParser(table, zone_named(zone))
+            return AuthParser(table, zone_named(zone), now)
         except ValueError as error:
             raise Permanent(str(error)) from error
     return _PARSERS[str(format)](table)

@@ -144,16 +144,16 @@ class AuthParser:
     """One log line a line; those that tell of no login are fine and ignored.
 
     An old stamp has neither year nor offset: it is taken as the latest time that is not more than
-    a day after `clock()` (Unix seconds), in `zone`. So such a log is read as it was written for a
+    a day after `now()` (Unix seconds), in `zone`. So such a log is read as it was written for a
     year.
     """
 
     def __init__(
-        self, tactics: Tactics, zone: tzinfo = UTC, clock: Callable[[], float] = time.time
+        self, tactics: Tactics, zone: tzinfo = UTC, now: Callable[[], float] = time.time
     ) -> None:
         self._tactics = tactics
         self._zone = zone
-        self._clock = clock
+        self._now = now
 
     def parse(self, line: bytes) -> Alert | None:
         header = _header(line)
@@ -204,7 +204,7 @@ class AuthParser:
         hours, minutes, seconds = (int(part) for part in clock.split(":"))
         if seconds > 60:
             raise MalformedLine("no such day or time")
-        limit = self._clock() + _DAY
+        limit = self._now() + _DAY
         year = datetime.fromtimestamp(limit, self._zone).year
         for candidate in range(year, year - 9, -1):  # the 29th of February: every eighth at worst
             try:
