@@ -11,11 +11,10 @@ anchored at both ends and take the last address, which is sshd's own.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from policies.alerts import Alert
+from responder.clock import Clock
 from responder.sensors.line import LATEST, MAX_LINE, MalformedLine, address, tidy
 from responder.sensors.tactics import Tactics
 
@@ -144,16 +143,13 @@ class AuthParser:
     """One log line a line; those that tell of no login are fine and ignored.
 
     An old stamp has neither year nor offset: it is taken as the latest time that is not more than
-    a day after `now()` (Unix seconds), in `zone`. So such a log is read as it was written for a
-    year.
+    a day ahead of `clock`, in `zone`. So such a log is read as it was meant for a year.
     """
 
-    def __init__(
-        self, tactics: Tactics, zone: tzinfo = UTC, now: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, tactics: Tactics, zone: tzinfo, clock: Clock) -> None:
         self._tactics = tactics
         self._zone = zone
-        self._now = now
+        self._clock = clock
 
     def parse(self, line: bytes) -> Alert | None:
         header = _header(line)
@@ -204,7 +200,7 @@ class AuthParser:
         hours, minutes, seconds = (int(part) for part in clock.split(":"))
         if seconds > 60:
             raise MalformedLine("no such day or time")
-        limit = self._now() + _DAY
+        limit = self._clock.now() + _DAY
         year = datetime.fromtimestamp(limit, self._zone).year
         for candidate in range(year, year - 9, -1):  # the 29th of February: every eighth at worst
             try:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from policies.alerts import Alert, Tactic
+from responder.clock import ManualClock
 from responder.errors import Permanent
 from responder.sensors import MalformedLine, parser
 
@@ -16,7 +17,7 @@ FAILED = "Failed password for root from 203.0.113.9 port 22 ssh2"
 
 
 def read(message: str, head: str = "2026-02-03T04:05:06Z mail sshd[9]: ") -> Alert | None:
-    return parser("auth", now=lambda: NOW).parse((head + message).encode())
+    return parser("auth", clock=ManualClock(NOW)).parse((head + message).encode())
 
 
 def told(message: str, program: str = "sshd") -> str:
