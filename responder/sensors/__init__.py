@@ -6,8 +6,10 @@ The decision loop reads one `Feed` per file.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import tzinfo
 from pathlib import Path
 
+from responder.clock import Clock, SystemClock
 from responder.errors import Permanent
 from responder.sensors.ait import AitParser
 from responder.sensors.auth import AuthParser
@@ -45,32 +47,41 @@ _PARSERS: dict[str, Callable[[Tactics], Parser]] = {
     "zeek": ZeekParser,
     "crowdsec": CrowdsecParser,
     "ocsf": OcsfParser,
-    "auth": AuthParser,
 }
-FORMATS: tuple[str, ...] = tuple(_PARSERS)
+FORMATS: tuple[str, ...] = (*_PARSERS, "auth")
 
 
-def parser(format: str | Path, tactics: Tactics | None = None, zone: str = "UTC") -> Parser:
+def parser(
+    format: str | Path,
+    tactics: Tactics | None = None,
+    zone: str = "UTC",
+    clock: Clock | None = None,
+) -> Parser:
     """The parser of a format, one of FORMATS, or of the JSON that a mapping file describes.
 
-    `tactics`: the shipped table unless given. `zone`: of stamps without an offset, which only
-    `auth` knows. Keep one parser for each file: what a header says holds for the lines below it.
-    Raises Permanent naming the known formats, or what is wrong with the mapping.
+    `tactics`: the shipped table unless given. `zone` and `clock` (the machine's unless given) are
+    for stamps without an offset or a year, which only `auth` knows. Keep one parser for each file:
+    what a header says holds for the lines below it. Raises Permanent naming the known formats, or
+    what is wrong with the mapping.
     """
     table = Tactics.shipped() if tactics is None else tactics
     if is_mapping(format):
         return MappedParser.load(format, table)
+    if format == "auth":
+        return AuthParser(table, _zone(zone), clock or SystemClock())
     if format not in _PARSERS:
         raise Permanent(
             f"unknown alert format {str(format)!r}; known are {', '.join(FORMATS)}, and mapping"
             " files, which end in .yaml"
         )
-    if format == "auth":
-        try:
-            return AuthParser(table, zone_named(zone))
-        except ValueError as error:
-            raise Permanent(str(error)) from error
     return _PARSERS[str(format)](table)
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return zone_named(name)
+    except ValueError as error:
+        raise Permanent(str(error)) from error
 
 
 def is_mapping(format: str | Path) -> bool:

@@ -11,11 +11,10 @@ anchored at both ends and take the last address, which is sshd's own.
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from policies.alerts import Alert
+from responder.clock import Clock
 from responder.sensors.line import LATEST, MAX_LINE, MalformedLine, address, tidy
 from responder.sensors.tactics import Tactics
 
@@ -33,7 +32,7 @@ _HEADER = re.compile(
     r" (?P<host>\S{1,255}) (?P<rest>\S.*)",
     re.ASCII | re.DOTALL,
 )
-_PROGRAM = re.compile(r"(?P<program>[\w./()-]{1,64})(?:\[\d{1,10}\])?: (?P<message>.*)", re.DOTALL)
+_PROGRAM = re.compile(r"(?P<program>[\w./-]{1,64})(?:\[\d{1,10}\])?: (?P<message>.*)", re.DOTALL)
 # APP-NAME PROCID MSGID STRUCTURED-DATA MSG
 _RFC5424 = re.compile(
     r"(?P<program>\S{1,64}) \S{1,128} \S{1,32} (?:-|\[[^\]]{0,1024}\]) \ufeff?(?P<message>.*)",
@@ -144,13 +143,10 @@ class AuthParser:
     """One log line a line; those that tell of no login are fine and ignored.
 
     An old stamp has neither year nor offset: it is taken as the latest time that is not more than
-    a day after `clock()` (Unix seconds), in `zone`. So such a log is read as it was written for a
-    year.
+    a day ahead of `clock`, in `zone`. So such a log is read as it was meant for a year.
     """
 
-    def __init__(
-        self, tactics: Tactics, zone: tzinfo = UTC, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, tactics: Tactics, zone: tzinfo, clock: Clock) -> None:
         self._tactics = tactics
         self._zone = zone
         self._clock = clock
@@ -165,7 +161,7 @@ class AuthParser:
             return None  # the kernel, and programs without a name
         message = said["message"].strip()  # sudo pads its names
         repeated = _REPEATED.fullmatch(message)
-        found = _recognise(_program(said["program"]), repeated[1] if repeated else message)
+        found = _recognise(_name(said["program"]), repeated[1] if repeated else message)
         if found is None:
             return None
         (kind, title, severity, _), match = found
@@ -204,7 +200,7 @@ class AuthParser:
         hours, minutes, seconds = (int(part) for part in clock.split(":"))
         if seconds > 60:
             raise MalformedLine("no such day or time")
-        limit = self._clock() + _DAY
+        limit = self._clock.now() + _DAY
         year = datetime.fromtimestamp(limit, self._zone).year
         for candidate in range(year, year - 9, -1):  # the 29th of February: every eighth at worst
             try:
@@ -227,7 +223,7 @@ def proven_key(log: str) -> str:
     """
     header = _HEADER.fullmatch(log[:_MAX_READ])
     said = _PROGRAM.fullmatch(header["rest"]) if header else None
-    if said is None or _PROGRAMS.get(_program(said["program"])) is not _SSHD:
+    if said is None or _PROGRAMS.get(_name(said["program"])) is not _SSHD:
         return ""
     found = _SSHD[0][3].fullmatch(said["message"].strip())
     return f"ssh:SHA256:{found['fingerprint']}" if found and found["fingerprint"] else ""
@@ -245,9 +241,9 @@ def _header(line: bytes) -> re.Match[str] | None:
     return header
 
 
-def _program(name: str) -> str:
-    """Without its path; systemd and PAM put theirs in brackets: "(sshd)"."""
-    return name.rpartition("/")[2]
+def _name(program: str) -> str:
+    """Without its path, which some daemons write."""
+    return program.rpartition("/")[2]
 
 
 def _recognise(program: str, message: str) -> tuple[_Event, re.Match[str]] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -179,10 +179,14 @@ class MappedParser:
 
 def zone_named(value: str) -> tzinfo:
     """A time zone by name, as "Europe/Berlin" or "UTC". Raises ValueError."""
+    if value == "UTC":
+        return UTC  # without the data base of zones, which few containers have
     try:
         return ZoneInfo(value)
     except (OSError, ValueError, LookupError) as error:  # ZoneInfoNotFoundError is a KeyError
-        raise ValueError(f"no time zone {shown(value)}; expected one like Europe/Berlin") from error
+        raise ValueError(
+            f"no time zone {shown(value)}; expected one like Europe/Berlin, and the system's tzdata"
+        ) from error
 
 
 def _find(value: Any, path: str) -> Any:

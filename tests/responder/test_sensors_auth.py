@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from policies.alerts import Alert, Tactic
+from responder.clock import ManualClock
 from responder.errors import Permanent
-from responder.sensors import MalformedLine, Tactics, parser
-from responder.sensors.auth import AuthParser
+from responder.sensors import MalformedLine, parser
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC).timestamp()
 KEY = "8wFbiaYPevKS/wYKnePO20v0iymTcrRh4Kr+1uRS1UM"
@@ -17,8 +17,7 @@ FAILED = "Failed password for root from 203.0.113.9 port 22 ssh2"
 
 
 def read(message: str, head: str = "2026-02-03T04:05:06Z mail sshd[9]: ") -> Alert | None:
-    reader = AuthParser(Tactics.shipped(), clock=lambda: NOW)
-    return reader.parse((head + message).encode())
+    return parser("auth", clock=ManualClock(NOW)).parse((head + message).encode())
 
 
 def told(message: str, program: str = "sshd") -> str:

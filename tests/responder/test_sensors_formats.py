@@ -1,4 +1,4 @@
-"""Zeek, CrowdSec and OCSF: each format's fields end up in the right place of the alert."""
+"""Formats are told apart; fields of Zeek, CrowdSec and OCSF end up in the right place."""
 
 from __future__ import annotations
 
@@ -6,9 +6,28 @@ import json
 from typing import Any
 
 import pytest
+from lines import EVENTS, MAPPING, TEXTS
 
 from policies.alerts import Alert, Tactic
-from responder.sensors import MalformedLine, parser
+from responder.sensors import FORMATS, MalformedLine, detect, parser
+
+# ---------------------------------------------------------------- telling them apart
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_each_format_is_recognised(format: str) -> None:
+    lines = TEXTS.get(format, [])[:2]  # the third of Zeek's needs those before it
+    events = [json.dumps(EVENTS[format]).encode()] if format in EVENTS else []
+    assert [detect([b"", b"garbage", line]) for line in (*lines, *events)] == [format] * (
+        len(lines) + len(events)
+    )
+
+
+def test_a_forwarded_alert_is_wazuhs_and_other_json_is_nobodys() -> None:
+    forwarded = {**EVENTS["wazuh"], "data": EVENTS["eve"]}
+    assert detect([json.dumps(forwarded).encode()]) == "wazuh"
+    assert detect([json.dumps(EVENTS[MAPPING]).encode(), b"1.5\tA::B\tx\t10.0.0.1"]) is None
+
 
 # ---------------------------------------------------------------- Zeek
 
@@ -93,6 +112,12 @@ def test_zeek_tsv_of_another_separator() -> None:
 def test_zeek_new_header_holds_from_there() -> None:
     alert = zeek(*HEADER, b"#close\t2018", b"#fields\tnote\tts", b"A::B\t7")
     assert alert is not None and (alert.type, alert.time) == ("A::B", 7.0)
+
+
+def test_zeek_labels_change_nothing() -> None:
+    row = b"1.5\tA::B\t-\t10.0.0.1\t-"
+    labelled = [*HEADER[:-1], HEADER[-1] + b"\tlabel\tdetailedlabel", row + b"\tMalicious\tC2"]
+    assert zeek(*HEADER, row) == zeek(*labelled)
 
 
 def test_zeek_connections_are_no_alerts() -> None:

@@ -125,6 +125,19 @@ def test_eve_flow_knows_the_initiator() -> None:
     assert (read("eve", line).src, read("eve", line).dst) == ("10.0.0.52", "10.0.254.32")
 
 
+def test_eve_target_is_who_is_affected() -> None:
+    alert = read("eve", changed(EVE, alert__target={"ip": "10.0.0.52", "port": 445}))
+    assert alert.address == "10.0.0.52"
+
+
+def test_eve_signature_seen_before_is_read_the_same() -> None:
+    reader = parser("eve")
+    plain, tagged = changed(EVE), changed(EVE, alert__metadata={"mitre_tactic_id": ["TA0008"]})
+    found = [reader.parse(line) for line in (plain, tagged, plain, tagged)]
+    assert found[0] == found[2] == read("eve", plain)
+    assert found[1] == found[3] == read("eve", tagged) != found[0]
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
@@ -216,6 +229,25 @@ def test_wazuh_source_that_is_no_address_is_left_out() -> None:
     assert read("wazuh", changed(WAZUH, data__srcip="ws-17.example")).src == ""
 
 
+@pytest.mark.parametrize(
+    ("ip", "location", "address"),
+    [
+        ("172.17.131.81", "10.0.0.5", "172.17.131.81"),
+        ("any", "10.0.0.5", "10.0.0.5"),
+        (None, "10.0.0.5", "10.0.0.5"),  # syslog that the manager received itself
+        (None, "/var/log/auth.log", ""),
+    ],
+)
+def test_wazuh_address_of_the_host(ip: str | None, location: str, address: str) -> None:
+    assert read("wazuh", changed(WAZUH, agent__ip=ip, location=location)).address == address
+
+
+def test_wazuh_ends_as_windows_names_them() -> None:
+    said = {"eventdata": {"ipAddress": "-", "sourceIp": "10.0.0.1", "destinationIp": "10.0.0.2"}}
+    alert = read("wazuh", changed(WAZUH, data={"win": said}))
+    assert (alert.src, alert.dst) == ("10.0.0.1", "10.0.0.2")
+
+
 def test_wazuh_without_rule_is_malformed() -> None:
     with pytest.raises(MalformedLine, match=r"no rule\.id"):
         parser("wazuh").parse(changed(WAZUH, rule=None))
@@ -243,6 +275,11 @@ def test_ait_labels_change_nothing() -> None:
     assert read("ait", plain) == read("ait", labelled)
 
 
+def test_ait_sensor_stays_short_in_small_letters() -> None:
+    line = f"1,{chr(0x130) * 300}: x,10.0.0.1,h,W-X".encode()
+    assert len(read("ait", line).sensor) <= 200  # in small letters each is two
+
+
 def test_ait_header_is_no_alert() -> None:
     assert parser("ait").parse(AIT_HEADER) is None
 
@@ -252,6 +289,7 @@ def test_ait_header_is_no_alert() -> None:
     [
         (b"1642993260,Wazuh: x,10.0.0.1,h", "fewer than five columns"),
         (b"soon,Wazuh: x,10.0.0.1,h,W-X", "time is not Unix seconds"),
+        (b"1,Wazuh: x,10.0.0.1,h,\x00", "no sensor, title or type"),
         (b"nan,Wazuh: x,10.0.0.1,h,W-X", "time is not Unix seconds"),
         (b"1e999,Wazuh: x,10.0.0.1,h,W-X", "time is not Unix seconds"),
         (b"1642993260,x,10.0.0.1,h,W-X", "no sensor, title or type"),
@@ -274,6 +312,12 @@ def test_ait_malformed(line: bytes, reason: str) -> None:
         ([b"", changed(EVE, event_type="stats", alert=None)], "eve"),
         ([changed(WAZUH)], "wazuh"),
         ([AIT_HEADER], "ait"),
+        ([b"1642993260,Wazuh: x,10.0.0.1,h,W-X"], "ait"),
+        ([b"#separator \\x09"], "zeek"),
+        ([b'{"ts":1.5,"uid":"C1","conn_state":"SF"}'], "zeek"),
+        ([b'{"scenario":"a/b","source":{},"start_at":"2026-02-03T04:05:06Z"}'], "crowdsec"),
+        ([b'{"class_uid":4001,"time":0}'], "ocsf"),
+        ([b"Jan 15 06:53:50 mail CRON[1]: x"], "auth"),
         ([b"garbage", changed(EVE)], "eve"),
         ([b"garbage"], None),
         ([], None),

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from policies.alerts import Alert, Tactic
-from responder.sensors import detect, parser, recorded_lines
+from responder.sensors import FORMATS, MalformedLine, detect, parser, recorded_lines
 
 FILES = [
     ("alerts/cptc2017_team5_eve.ndjson.gz", "eve", 1912),
     ("alerts/slips_test6_malicious_eve.json.gz", "eve", 745),
     ("alerts/ait_wazuh_attack_lines.ndjson", "wazuh", 100),
     ("alerts/ait_wazuh_no_attack_lines.ndjson", "wazuh", 100),
+    ("alerts/wrccdc2018_zeek_notice.json.gz", "zeek", 207),
+    ("alerts/ctu_sme11_conn.log.labeled.gz", "zeek", 0),
     ("ait-ads/russellmitchell_alerts.csv.xz", "ait", 45_544),
 ]
 
@@ -53,3 +56,12 @@ def test_ait_keeps_its_sensors_apart(shared_data: Path) -> None:
     assert {alert.sensor for alert in found} == {"wazuh", "suricata", "aminer"}
     assert {a.tactic for a in found if a.type == "W-Aut-Sud"} == {Tactic.PRIVILEGE_ESCALATION}
     assert {a.tactic for a in found if a.type == "W-Acc-400"} == {None}
+
+
+def test_every_file_of_real_alerts_is_read(shared_data: Path) -> None:
+    """Whatever the format: what is no such line is refused, never worse."""
+    for path in sorted((shared_data / "alerts").iterdir()):
+        for reader in map(parser, FORMATS):
+            for line in recorded_lines(path):
+                with contextlib.suppress(MalformedLine):
+                    reader.parse(line)
