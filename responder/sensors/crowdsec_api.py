@@ -4,11 +4,12 @@ As a machine, since a bouncer's API key may only read decisions: `cscli machines
 --auto -f FILE` writes the credentials file (see CrowdSec's "Local API", and its
 localapi_swagger.yaml for `/watchers/login` and `/alerts`). The answer is newest first and can be
 limited but not continued, and its `since` goes by when an alert's events began. So we ask for a few
-and, as long as all of them are new, for more.
+and, where all of them are new, for all.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -28,9 +29,19 @@ __all__ = ["CrowdSec"]
 
 _POLL_SECONDS = 5.0
 _SETTLED_SECONDS = 2.0  # older alerts have no late sibling with a lower number
-_LIMITS = (50, 500, 5000)  # alerts asked for; CrowdSec keeps 5,000 unless told otherwise
+_FEW = 50  # alerts
+_ALL = 0  # CrowdSec keeps 5,000 unless told otherwise. A limit well above what it has makes it loop
+# All but what the community's lists bring, thousands of decisions each. Before 1.5.3 the first also
+# leaves out alerts without decisions (crowdsecurity/crowdsec#2242).
+_QUERIES = ({"include_capi": "false"}, {"has_active_decision": "false"})
+_AGENT = "countersign/1"  # refused without a version
 _MAX_ANSWER = 64 << 20
+_MISSED = f"of more than {_MAX_ANSWER >> 20} MiB only the newest {_FEW} alerts were taken"
 _TIMEOUT = (5.0, 30.0)  # seconds to connect, and between bytes
+
+
+class _TooMuch(Temporary):
+    """An answer larger than we hold."""
 
 
 class CrowdSec(Receiver):
@@ -65,7 +76,9 @@ class CrowdSec(Receiver):
         while not self.stopping.is_set():
             new, complete = self._new()
             self._take(new, spool)
-            missed = f"{self.name} may hold more than the {_LIMITS[-1]} newest alerts, all taken"
+            missed = (
+                f"{self.name} has more to say than {_MAX_ANSWER >> 20} MiB: older alerts are missed"
+            )
             self.trouble = "" if complete else missed
             self.stopping.wait(self._poll)
 
@@ -83,15 +96,21 @@ class CrowdSec(Receiver):
 
     def _new(self) -> tuple[list[dict[str, Any]], bool]:
         """Alerts that are not spooled yet, by number, and whether these are all."""
-        for limit in _LIMITS:
-            alerts, until = self._alerts(limit)
-            new = [alert for alert in alerts if self._is_new(alert)]
-            complete = len(new) < limit
-            if complete:
-                break
-        new.sort(key=lambda alert: int(alert["id"]))
-        unsettled = (n for n, alert in enumerate(new) if _created(alert) > until)
-        return new[: next(unsettled, len(new))], complete
+        found: dict[int, dict[str, Any]] = {}
+        complete, settled = True, math.inf
+        for query in _QUERIES:
+            alerts, until = self._alerts({**query, "limit": str(_FEW)})
+            if all(self._is_new(alert) for alert in alerts) and len(alerts) >= _FEW:
+                try:
+                    alerts, until = self._alerts({**query, "limit": str(_ALL)})
+                except _TooMuch:
+                    complete = False
+            new = {alert["id"]: alert for alert in alerts if self._is_new(alert)}
+            found |= new
+            settled = min(settled, until)
+        ordered = [found[number] for number in sorted(found)]
+        unsettled = (n for n, alert in enumerate(ordered) if _created(alert) > settled)
+        return ordered[: next(unsettled, len(ordered))], complete
 
     def _is_new(self, alert: Mapping[str, Any]) -> bool:
         """Also where CrowdSec's database was made anew, and its numbers began again."""
@@ -102,9 +121,8 @@ class CrowdSec(Receiver):
 
     # ------------------------------------------------------------ HTTP
 
-    def _alerts(self, limit: int) -> tuple[list[dict[str, Any]], float]:
+    def _alerts(self, query: Mapping[str, str]) -> tuple[list[dict[str, Any]], float]:
         """The newest alerts, and until when by CrowdSec's clock they are settled."""
-        query = {"limit": str(limit), "include_capi": "false"}  # what the community lists is none
         if not self._token:
             self._login()
         answer, body = self._ask("GET", "/v1/alerts", params=query)
@@ -140,7 +158,7 @@ class CrowdSec(Receiver):
             raise Temporary(f"{self.name} answers {answer.status_code} to our login") from None
 
     def _ask(self, method: str, path: str, **content: Any) -> tuple[requests.Response, bytes]:
-        headers = {"User-Agent": "countersign", "Accept": "application/json"}
+        headers = {"User-Agent": _AGENT, "Accept": "application/json"}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         try:
@@ -163,7 +181,7 @@ class CrowdSec(Receiver):
         for piece in answer.iter_content(1 << 16):
             body += piece
             if len(body) > _MAX_ANSWER:
-                raise Temporary(f"{self.name} answers with more than {_MAX_ANSWER >> 20} MiB")
+                raise _TooMuch(f"{self.name} answers with more than {_MAX_ANSWER >> 20} MiB")
             if self.stopping.is_set():
                 raise Temporary("stopping")
         return bytes(body)

@@ -32,10 +32,11 @@ class Running:
     def __init__(self, home: Path, receiver: Receiver, segment: int = SEGMENT_BYTES) -> None:
         self.spool = Spool(home / "spool" / "feed.ndjson", segment=segment)
         self.intake = Intake(self.spool, receiver)
-        self.read()
+        self._first = self.intake.read(1000, 8 << 20)
 
     def read(self) -> list[bytes]:
-        return [line for line, _ in self.intake.read(1000, 8 << 20)]
+        first, self._first = self._first, []
+        return [line for line, _ in first + self.intake.read(1000, 8 << 20)]
 
     def wait_for(self, count: int) -> list[bytes]:
         """So many lines, as they come."""
