@@ -10,7 +10,7 @@ from typing import Any
 import click
 import yaml
 
-from policies.inventory import Inventory
+from policies.inventory import Inventory, InventoryError
 from responder.commands.common import json_option
 from responder.errors import Permanent
 from responder.files import write_atomically
@@ -84,8 +84,13 @@ def _document(made: Inventory, origin: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "inventory.yaml"
         path.write_bytes(document)
-        if Inventory.load(path) != made:
-            raise Permanent("what was written reads otherwise; please report this file")
+        try:
+            again = Inventory.load(path)
+        except InventoryError as error:
+            reason = f"what {origin} says is too much for one inventory: {error.reason}"
+            raise Permanent(f"{plain(reason)}; import it in parts") from error
+    if again != made:
+        raise Permanent(f"the inventory of {plain(origin)} does not read as it was written")
     return document
 
 

@@ -55,5 +55,6 @@ def _gather(path: Path, data: Any) -> Gathered:
         try:
             gathered.add(place, entry)
         except EntryError as error:
-            raise EntryError(joined(place, error.place), error.reason) from error
+            where = joined(place, error.place) if error.place else place
+            raise EntryError(where, error.reason) from error
     return gathered

@@ -90,6 +90,10 @@ def test_a_table_from_a_spreadsheet(read: Read) -> None:
         ("id\n" + "a\n" * 20_001, "file:20002: more than 20,000 hosts; import the file in parts"),
         (b"\n" * (16 << 20) + b"\n", "file: larger than 16 MiB; import it in parts"),
     ],
+    ids=str.split(
+        "empty no-header semicolons misspelt twice no-id short-row no-name long-row criticality "
+        "protected address addresses quote utf-8 huge-cell long-name no-rows many large"
+    ),
 )
 def test_a_table_is_refused_by_line(read: Read, table: str | bytes, message: str) -> None:
     assert message in refusal(read, "csv", table)
@@ -269,6 +273,9 @@ BOMB = """\
         (scanned(host(["10.0.0.1"], [], "down")), "file: no host to import"),
         (scanned(*(host([f"10.0.{i >> 8}.{i & 255}"], []) for i in range(20_001))), "20,000"),
     ],
+    ids=str.split(
+        "bomb attributes empty text html cut address deep rot13 utf-7 no-host all-down many"
+    ),
 )
 def test_a_scan_is_refused_by_line(read: Read, scan: str, message: str) -> None:
     assert message in refusal(read, "nmap", scan)
@@ -365,7 +372,9 @@ def test_a_testbed_is_read_without_its_attacker(read: Read) -> None:
         ("web:\n  ipv4_addresses: [10]", "file:1: web.addresses[0]: expected a printable name"),
         ("web: [", "file:1: not valid YAML"),
         ("{}", "file: no host to import"),
+        ("".join(f"h{i}: {{}}\n" for i in range(20_001)), "file:20001: h20000: more than 20,000"),
     ],
+    ids=str.split("list number groups address yaml empty many"),
 )
 def test_a_testbed_is_refused_by_line(read: Read, servers: str, message: str) -> None:
     assert message in refusal(read, "kyoushi", servers)
@@ -443,6 +452,15 @@ def test_nothing_is_written_of_a_file_that_is_refused(tmp_path: Path) -> None:
     source, out = tmp_path / "hosts.csv", tmp_path / "inventory.yaml"
     source.write_text("id\n\x07\n")
     assert isinstance(call("--from", "csv", source, "-o", out).exception, Permanent)
+    assert not out.exists()
+
+
+def test_more_than_can_be_read_again_is_not_written(tmp_path: Path) -> None:
+    source, out = tmp_path / "hosts.csv", tmp_path / "inventory.yaml"
+    names = ";".join("x" * 195 + f"{i:05}" for i in range(600))  # of a cell at most 128 KiB
+    rows = (f"{i},{names.replace('x' * 6, f'{i:06}')}\n" for i in range(150))
+    source.write_text("id,names\n" + "".join(rows))
+    assert "larger than 16 MiB" in str(call("--from", "csv", source, "-o", out).exception)
     assert not out.exists()
 
 
