@@ -77,7 +77,7 @@ def prepare(name: str, data: Path, windows: ait.Windows, folder: Path) -> Scenar
     stealthy = [row for row in rows if row.event not in ait.RECONNAISSANCE]
     site = read_inventory(data / f"{name}_servers.yaml", "kyoushi").inventory
     renaming = ait.Renaming.draw(site, RENAMING_SEED)
-    truth = ait.truth(rows, windows)
+    truth = ait.truth(rows, windows)  # of all that happened, for stealth too
     alerts = {variant: folder / f"{name}-{variant}.csv" for variant in VARIANTS}
     ait.write(rows, alerts["recorded"])
     ait.write(stealthy, alerts["stealth"])
@@ -112,9 +112,15 @@ def replay(alerts: Path, inventory: Path, format: str, policy: str | None) -> Re
 
 
 def same(one: Replayed, other: Replayed, names: ait.Renaming) -> bool:
-    """Whether the other's decisions are the one's under the other names."""
-    renamed = [{**line, "target": names.names.get(line["target"], "")} for line in one.lines]
-    return renamed == list(other.lines)
+    """Whether the other's decisions are the one's under the other names; their reasons aside, which
+    are for people.
+    """
+
+    def bare(replayed: Replayed) -> list[dict[str, Any]]:
+        return [{k: v for k, v in line.items() if k != "reasons"} for line in replayed.lines]
+
+    renamed = [{**line, "target": names.names.get(line["target"], "")} for line in bare(one)]
+    return renamed == bare(other)
 
 
 def peer(scenario: Scenario, others: Sequence[Scenario], variant: str) -> Score:

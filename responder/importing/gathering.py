@@ -73,8 +73,7 @@ class Gathered:
 
     def leave_out(self, where: str, what: str, why: str) -> None:
         """Notes what is not taken in."""
-        readable = what.isprintable() and len(what) <= 80
-        self._left_out.append(LeftOut(where, what if readable else shown(what), why))
+        self._left_out.append(LeftOut(_readable(where), _readable(what), why))
 
     def imported(self) -> Imported:
         """The inventory. Raises Permanent if there is no host in it."""
@@ -103,3 +102,7 @@ class Gathered:
             addresses=tuple(a for a in dict.fromkeys(asset.addresses) if keeps(a)),
             names=tuple(n for n in dict.fromkeys(asset.names) if keeps(n)),
         )
+
+
+def _readable(text: str) -> str:
+    return text if text.isprintable() and len(text) <= 80 else shown(text)

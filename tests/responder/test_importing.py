@@ -363,6 +363,11 @@ def test_a_testbed_is_read_without_its_attacker(read: Read) -> None:
     assert [e.what for e in made.left_out] == ["attacker_0"]
 
 
+def test_what_is_told_moves_no_cursor(read: Read) -> None:
+    made = read("kyoushi", SERVERS.replace("attacker_0", '"\\e[2J"'))
+    assert [(e.where, e.what) for e in made.left_out] == [("'\\x1b[2J'", "'\\x1b[2J'")]
+
+
 @pytest.mark.parametrize(
     ("servers", "message"),
     [

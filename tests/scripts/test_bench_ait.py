@@ -103,12 +103,14 @@ def test_a_renamed_alert_is_of_the_same_asset(rows: list[ait.Row]) -> None:
 def test_decisions_are_the_same_up_to_the_names() -> None:
     renaming = Renaming(names={"web": "db", "db": "web"}, addresses={})
 
-    def decided(*targets: str) -> Replayed:
-        return Replayed(tuple({"time": 1.0, "kind": "ISOLATE", "target": t} for t in targets), 0.1)
+    def decided(*targets: str, why: str = "", score: float = 1.0) -> Replayed:
+        said = {"time": 1.0, "kind": "ISOLATE", "score": score, "reasons": [why]}
+        return Replayed(tuple({**said, "target": target} for target in targets), 0.1)
 
-    assert bench_ait.same(decided("web", "db"), decided("db", "web"), renaming)
+    assert bench_ait.same(decided("web", "db"), decided("db", "web", why="web"), renaming)
     assert not bench_ait.same(decided("web", "db"), decided("web", "db"), renaming)
     assert not bench_ait.same(decided("web"), decided("db", "web"), renaming)
+    assert not bench_ait.same(decided("web"), decided("db", score=1.1), renaming)
     assert bench_ait.same(decided(), decided(), renaming)
 
 
