@@ -205,7 +205,7 @@ def table(scenarios: dict[str, Any]) -> Table:
     for name, result in scenarios.items():
         for variant in VARIANTS[:2]:
             alike = {True: "same", False: "DIFFERS"}[result["renamed_same"]]
-            shown.add_row(name, variant, "us", *figures(result[variant]), alike)
+            shown.add_row(name, variant, "Countersign", *figures(result[variant]), alike)
             shown.add_row(name, variant, "naive Bayes", *figures(result["naive_bayes"][variant]))
     return shown
 

@@ -182,7 +182,7 @@ def test_the_table_shows_us_beside_the_peer() -> None:
     us, peer, *_ = (line for line in console.export_text().splitlines() if "recorded" in line)
     cells = [cell.strip() for cell in us.strip("│").split("│")]
     assert cells == [
-        *("a", "recorded", "us", "1 s", "-1 s", "-", "db h 2", "0", "no"),
+        *("a", "recorded", "Countersign", "1 s", "-1 s", "-", "db h 2", "0", "no"),
         *("1.00 (1 ISOLATE)", "DIFFERS"),
     ]
     assert "naive Bayes" in peer
