@@ -7,10 +7,11 @@ import lzma
 from collections.abc import Iterator
 from pathlib import Path
 
-import ait
 import pytest
 import yaml
 from installed import assert_never_twice_at_once, run
+
+from responder.importing import read_inventory
 
 TAKEN_OVER = "intranet_server"
 
@@ -29,7 +30,7 @@ def test_the_taken_over_server_is_isolated_in_time_and_nothing_else(
     data = shared_data / "ait-ads"
     alerts = data / "russellmitchell_alerts.csv.xz"
     inventory = tmp_path / "inventory.yaml"
-    site = ait.inventory(data / "russellmitchell_servers.yaml")
+    site = read_inventory(data / "russellmitchell_servers.yaml", "kyoushi").inventory
     inventory.write_text(yaml.safe_dump(site.to_mapping()), "utf-8")
     result = run("demo", "--json", "--alerts", alerts, "--format", "ait", "--inventory", inventory)
     assert result["audit"] == "ok"
@@ -58,7 +59,7 @@ def test_labels_reach_no_decision(shared_data: Path) -> None:
 def test_other_recordings_run_through(shared_data: Path, tmp_path: Path, scenario: str) -> None:
     data = shared_data / "ait-ads"
     inventory = tmp_path / "inventory.yaml"
-    site = ait.inventory(data / f"{scenario}_servers.yaml")
+    site = read_inventory(data / f"{scenario}_servers.yaml", "kyoushi").inventory
     inventory.write_text(yaml.safe_dump(site.to_mapping()), "utf-8")
     alerts = data / f"{scenario}_alerts.csv.xz"
     result = run(
