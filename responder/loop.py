@@ -32,7 +32,7 @@ from responder.enforcers.reconcile import Outcome, reconcile
 from responder.errors import CountersignError, Temporary
 from responder.evidence import EvidenceStore
 from responder.phases import Phases
-from responder.proposer import Proposer, Suggestion
+from responder.proposer import SUGGESTIONS, Proposer, Suggestion
 from responder.receipts import Receipts
 from responder.relay import Relay
 from responder.senses import Senses
@@ -40,9 +40,7 @@ from responder.settings import Settings
 from responder.shadow import Shadow
 from responder.store import Cache
 
-__all__ = ["SUGGESTIONS", "Clients", "LedgerClock", "Responder", "run"]
-
-SUGGESTIONS = "suggestions"  # the cache's document of releases that people are asked for
+__all__ = ["Clients", "LedgerClock", "Responder", "run"]
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,11 @@ from responder.errors import Permanent, Temporary
 from responder.evidence import EvidenceStore
 from responder.settings import Settings
 
-__all__ = ["Proposer", "Suggestion"]
+__all__ = ["SUGGESTIONS", "Proposer", "Suggestion"]
 
 log = logging.getLogger(__name__)
 
+SUGGESTIONS = "suggestions"  # the cache's document of releases that people are asked for
 Suggestion = dict[str, Any]  # order, kind, target, time, reasons, evidence
 
 

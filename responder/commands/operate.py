@@ -30,9 +30,11 @@ from responder.commands.common import (
 from responder.errors import CountersignError, Permanent
 from responder.evidence import EvidenceStore
 from responder.explaining import in_words
+from responder.proposer import SUGGESTIONS
 from responder.receipts import Statement, statements
 from responder.settings import Settings
 from responder.site import client
+from responder.store import Cache
 from responder.view import OUTCOMES, plain, progress, readable, sentence, stamp, standing
 
 __all__ = ["approve", "pending", "reject", "release", "show", "veto", "withdraw"]
@@ -43,7 +45,7 @@ __all__ = ["approve", "pending", "reject", "release", "show", "veto", "withdraw"
 @json_option
 @click.option("--all", "everything", is_flag=True, help="Also what is decided already.")
 def pending(home: Path, as_json: bool, everything: bool) -> None:
-    """List proposals that wait for operators.
+    """List proposals that wait for operators, and orders that the responder would release.
 
     Example: countersign pending --json
     """
@@ -60,6 +62,12 @@ def pending(home: Path, as_json: bool, everything: bool) -> None:
     for model, name in models_here(settings).items():
         if model not in ledger.models:
             click.echo(f"Model {name} waits for operators: `countersign model approve {name}`.")
+    for suggestion in _suggestions(settings, ledger, now):
+        what = plain(f"{suggestion['kind']} {suggestion['target']}")
+        because = plain(suggestion["reasons"][0])
+        click.echo(
+            f"{what} could be released ({because}): `countersign release {suggestion['id']}`."
+        )
     if not cases:
         click.echo("Nothing waits for approval.")
         return
@@ -73,6 +81,13 @@ def pending(home: Path, as_json: bool, everything: bool) -> None:
         ttl = f"{case.proposal.ttl // 60} min"
         table.add_row(case.id.hex()[:12], Text(plain(what)), ttl, votes, status, left)
     Console().print(table)
+
+
+def _suggestions(settings: Settings, ledger: Ledger, now: float) -> list[dict[str, Any]]:
+    """Releases that the responder suggests, of orders that still stand."""
+    found = Cache(settings.database).get(SUGGESTIONS) if settings.database.exists() else []
+    live = {order.id.hex() for order in ledger.containment(now)}
+    return [{**each, "id": each["order"][:12]} for each in found or [] if each["order"] in live]
 
 
 @click.command()
