@@ -20,7 +20,7 @@ LIVE := .venv/live.stamp node_modules/live.stamp
 DEV := .venv/dev.stamp node_modules/dev.stamp
 PROOFS := .venv-proofs/proofs.stamp
 
-.PHONY: help demo test test-slow lint train evaluate bench-gas bench-env bench-train lock clean
+.PHONY: help demo test test-slow lint train evaluate bench-ait bench-ingest bench-gas bench-env bench-train lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -45,6 +45,12 @@ train: $(DEV) ## train a policy on the simulator
 
 evaluate: $(DEV) ## compare the trained policy with the baselines on held-out seeds
 	$(BIN)/countersign evaluate
+
+bench-ait: $(DEV) ## how recorded attacks are answered, beside naive Bayes
+	$(BIN)/python scripts/bench_ait.py --json
+
+bench-ingest: $(DEV) node_modules/live.stamp ## how fast alerts become decisions and transactions
+	$(BIN)/python scripts/bench_ingest.py
 
 bench-gas: $(DEV) ## what an order costs in gas, beside Safe and Timelock
 	$(BIN)/python scripts/bench_gas.py

@@ -10,6 +10,7 @@ containment is still enforced, and nothing is proposed.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +51,9 @@ class Clients:
     agent: GateClient  # proposes; sees the head
     relayer: GateClient  # carries signatures, executes what is ready
     enforcer: GateClient  # files receipts; sees final blocks only
+
+
+_GLANCE = 0.01  # seconds between looks at the feeds
 
 
 class LedgerClock:
@@ -98,6 +102,11 @@ class Responder:
     @property
     def picture(self) -> Picture:
         return self.senses.picture
+
+    @property
+    def proposed(self) -> int:
+        """Transactions with proposals that were mined since the start."""
+        return self._clients.agent.sent
 
     # ------------------------------------------------------------ the tick
 
@@ -187,7 +196,9 @@ def _suggested(cache: Cache) -> list[Suggestion]:
 def run(
     responder: Responder | Shadow, tick: float, watch: Callable[[], bool] = lambda: True
 ) -> None:
-    """Ticks every `tick` seconds until interrupted, or until `watch` says no."""
+    """Ticks every `tick` seconds, and at once when a feed has something new, until interrupted or
+    until `watch` says no.
+    """
     scheduler: BaseScheduler = BlockingScheduler(
         executors={"default": ThreadPoolExecutor(1)},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
@@ -195,9 +206,18 @@ def run(
     )
 
     def step() -> None:
-        if watch():
-            responder.tick()
-        else:
+        ends = time.monotonic() + tick
+        new = True
+        while watch() and time.monotonic() < ends:
+            began = time.monotonic()
+            if new:
+                responder.tick()
+            # A tick that is due by itself comes first; and alerts get half of the time at most,
+            # whoever sends them.
+            rest = max(_GLANCE, time.monotonic() - began)
+            time.sleep(max(0.0, min(rest, ends - time.monotonic())))
+            new = responder.senses.waiting()
+        if not watch():
             scheduler.shutdown(wait=False)
 
     scheduler.add_job(step, "interval", seconds=tick, id="tick")

@@ -58,6 +58,10 @@ class Senses:
             self._phases.run(f"feed {feed.name}", partial(self._read_feed, feed, now))
         self.watch.advance(now, now)
 
+    def waiting(self) -> bool:
+        """Whether a feed may have more than when this was asked last; cheap."""
+        return any([feed.waiting() for feed in self._feeds.values()])
+
     def _read_feed(self, feed: Feed, now: float) -> None:
         for alert in feed.read(_LINES_PER_TICK, _BYTES_PER_TICK, now):
             self._unsaved = True

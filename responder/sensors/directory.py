@@ -55,6 +55,10 @@ class Directory:
                 self._forget(name)
         return lines
 
+    def waiting(self) -> bool:
+        """As `Tail.waiting`, of the files that are known."""
+        return any([tail.waiting() for tail in self._tails.values()])
+
     def state(self) -> dict[str, Any]:
         """Positions by name, as JSON."""
         return {name: tail.state() for name, tail in sorted(self._tails.items())}

@@ -46,6 +46,10 @@ class Source(Protocol):
         """
         ...
 
+    def waiting(self) -> bool:
+        """Whether a read may find more than when this was asked last; cheap."""
+        ...
+
     def state(self) -> Any:
         """JSON from which a source like this goes on after everything read so far."""
         ...
@@ -85,6 +89,10 @@ class Feed:
         self._source = source
         self._parser = parser
         self._reported: set[str] = set()
+
+    def waiting(self) -> bool:
+        """Whether a read may find more than when this was asked last; cheap."""
+        return self._source.waiting()
 
     @property
     def state(self) -> Any:

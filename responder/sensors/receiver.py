@@ -116,6 +116,9 @@ class Intake:
             self._start()
         return self._spool.read(max_lines, max_bytes)
 
+    def waiting(self) -> bool:
+        return self._spool.waiting()
+
     def state(self) -> dict[str, Any] | None:
         return self._spool.position and asdict(self._spool.position)
 

@@ -98,6 +98,10 @@ class Spool:
         with self._lock:
             return self._tail.read(max_lines, max_bytes)
 
+    def waiting(self) -> bool:
+        """As `Tail.waiting`."""
+        return self._tail.waiting()
+
     def release(self) -> None:
         """What was read so far is in a checkpoint."""
         with self._lock:

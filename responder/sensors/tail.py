@@ -57,6 +57,16 @@ class Tail:
         self.oversized = 0  # lines over 1 MiB, skipped
         self._file: int | None = None
         self._skipped_to: int | None = None  # inside an oversized line: scanned up to here
+        self._seen: tuple[int, int] | None = None  # inode and size when `waiting` looked last
+
+    def waiting(self) -> bool:
+        """Whether a read may find more than when this was asked last; asks the file system once."""
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return False
+        before, self._seen = self._seen, (found.st_ino, found.st_size)
+        return self._seen != before
 
     def read(self, max_lines: int = 1000, max_bytes: int = 8 << 20) -> list[tuple[bytes, Position]]:
         """The next lines, without their newline, each with the position after it.
