@@ -129,7 +129,7 @@ def _alert_to_transaction(home: Path) -> Sequence[float]:
     home.mkdir()
     feed = FeedSettings(home / "feed.log", "eve")
     site = Inventory((Asset("web", "dmz", 1, addresses=("10.0.1.10",)),))
-    with Devnet() as devnet:
+    with Devnet(home / "anvil.log") as devnet:
         settings = Settings(
             home, devnet.url, home / "manifest.json", home / "inventory.yaml", (feed,)
         )
