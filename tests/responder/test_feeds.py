@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from founding import eve_line
 from intakes import TOKEN
 from world import Wants, World
 
 from policies.actions import Kind
 from policies.picture import Entity
+from responder.commands.feeds import feeds
 from responder.errors import Permanent
 from responder.feeds import FeedSettings
 from responder.sensors.sources import open_feed
@@ -233,3 +235,26 @@ def test_a_full_disk_under_the_spool_is_said(world: World) -> None:
     responder.tick()
     assert heartbeat(world)["complaints"] == {}
     responder.close()
+
+
+# ---------------------------------------------------------------- for people
+
+
+def shown(world: World, *options: str) -> str:
+    world.settings.dump()
+    done = CliRunner().invoke(feeds, ["--home", str(world.settings.home), *options])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_feeds_are_shown(world: World) -> None:
+    world = with_feeds(
+        world, {"format": "eve", "path": "a.json"}, {"format": "eve", "path": "keys"}
+    )
+    assert "start it with `countersign run`" in shown(world)
+    write(world, "a.json", eve_line(world.now), b"nonsense\n")
+    world.responder(Wants()).tick()
+    a, keys = json.loads(shown(world, "--json"))
+    assert (a["alerts"], a["malformed"], a["last_reason"], a["complaint"]) == (1, 1, "not JSON", "")
+    assert "not a regular file" in keys["complaint"] and keys["silent_for"] is None
+    assert "alerts" in shown(world)
