@@ -282,21 +282,20 @@ class Responder:
     def _restore(self) -> tuple[Picture, dict[str, Feed]]:
         """The picture and the feeds as they were at the last checkpoint, or both from the start."""
         saved, feeds = self._cache.get("picture"), self._cache.get("feeds")
+        picture, recent, alerts = Picture(self._inventory), [], 0
         try:
             if saved is not None:
                 picture = Picture.from_json(self._inventory, saved["picture"])
                 recent, alerts = list(saved["recent"]), int(saved["alerts"])
-                opened = self._open_feeds(feeds)
-                self._recent.extend(recent)
-                self._alerts, self._saved_feeds = alerts, feeds
-                return picture, opened
-            if feeds is not None:
-                opened = self._open_feeds(feeds)
-                self._saved_feeds = feeds
-                return Picture(self._inventory), opened
+            elif feeds is None:
+                feeds = {}
+            opened = self._open_feeds(feeds)
         except (AttributeError, KeyError, TypeError, ValueError):
             log.warning("the cache is another version's; the feeds are read again from their start")
-        return Picture(self._inventory), self._open_feeds({})
+            return Picture(self._inventory), self._open_feeds({})
+        self._recent.extend(recent)
+        self._alerts, self._saved_feeds = alerts, feeds
+        return picture, opened
 
     def _open_feeds(self, saved: dict[str, Any]) -> dict[str, Feed]:
         """Those that are not in `saved` are new and begin at their start."""

@@ -82,7 +82,7 @@ class Tail:
 
     def state(self) -> dict[str, Any] | None:
         """The position as JSON; None before the file was first found."""
-        return self.position and asdict(self.position)
+        return None if self.position is None else asdict(self.position)
 
     def saved(self) -> None:
         """A file needs not to know how far it was read."""
@@ -205,8 +205,8 @@ class Tail:
         if _inode(self.path) in (None, inode):
             return None
         listed = self._listed()
-        current = listed and listed.get(self.path.name)
-        if not listed or current is None or current.st_ino == inode or current.st_size == 0:
+        current = None if listed is None else listed.get(self.path.name)
+        if listed is None or current is None or current.st_ino == inode or not current.st_size:
             return None
         since = os.fstat(file).st_mtime_ns
         later = [(current.st_mtime_ns, True, current.st_ino)]
