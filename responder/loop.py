@@ -94,6 +94,7 @@ class Responder:
         self._receipts = Receipts(clients.enforcer, evidence, self.ledger)
         self._clock: Clock = clock or LedgerClock(self.ledger)
         self._phases = Phases()
+        self._synced = False
         self._proposer = Proposer(
             settings, policy, clients.agent, self.ledger, evidence, _suggested(cache)
         )
@@ -113,7 +114,7 @@ class Responder:
     def tick(self) -> None:
         """One step. Never raises what a later tick could mend."""
         run, sent = self._phases.run, self._transactions()
-        synced = run("chain", self._sync)
+        synced = self._synced = run("chain", self._sync)
         now = self._clock.now()
         # Decided is on what the chain said just now, or not at all.
         open_now = synced and run("decide", lambda: self._proposer.refresh(now))
@@ -129,6 +130,15 @@ class Responder:
             run("receipts", lambda: self._answer(now))
         idle = self._transactions() == sent
         run("checkpoint", lambda: self._checkpoint(now, idle))
+
+    def hear(self) -> None:
+        """Between two ticks: what the sensors say just now, and what follows at once. What the
+        chain said is at most a tick old; the gate checks all of it again.
+        """
+        now = self._clock.now()
+        self._phases.run("feeds", lambda: self.senses.read(now))
+        if self._synced:
+            self._phases.run("propose", lambda: self._propose(now))
 
     def close(self) -> None:
         """Lets go of the feeds."""
@@ -196,29 +206,30 @@ def _suggested(cache: Cache) -> list[Suggestion]:
 def run(
     responder: Responder | Shadow, tick: float, watch: Callable[[], bool] = lambda: True
 ) -> None:
-    """Ticks every `tick` seconds, and at once when a feed has something new, until interrupted or
-    until `watch` says no.
+    """Ticks every `tick` seconds, and hears at once when a feed has something new, until
+    interrupted or until `watch` says no.
     """
     scheduler: BaseScheduler = BlockingScheduler(
         executors={"default": ThreadPoolExecutor(1)},
-        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        # One waits while another runs, so that after a slow tick the next comes at once.
+        job_defaults={"coalesce": True, "max_instances": 2, "misfire_grace_time": None},
         timezone="UTC",
     )
 
     def step() -> None:
-        ends = time.monotonic() + tick
-        new = True
-        while watch() and time.monotonic() < ends:
-            began = time.monotonic()
-            if new:
-                responder.tick()
-            # A tick that is due by itself comes first; and alerts get half of the time at most,
-            # whoever sends them.
+        began = time.monotonic()
+        ends = began + tick - _GLANCE
+        responder.tick()
+        while watch():
+            # Alerts get half of the time at most, whoever sends them.
             rest = max(_GLANCE, time.monotonic() - began)
-            time.sleep(max(0.0, min(rest, ends - time.monotonic())))
-            new = responder.senses.waiting()
-        if not watch():
-            scheduler.shutdown(wait=False)
+            if time.monotonic() + rest >= ends:
+                return
+            time.sleep(rest)
+            began = time.monotonic()
+            if responder.senses.waiting():
+                responder.hear()
+        scheduler.shutdown(wait=False)
 
     scheduler.add_job(step, "interval", seconds=tick, id="tick")
     try:

@@ -43,6 +43,7 @@ class Proposer:
         self._gate, self._ledger, self._evidence = gate, ledger, evidence
         self._suggested = {suggestion["order"]: suggestion for suggestion in suggested}
         self._due: list[Decision] = []
+        self._said: list[Decision] = []  # and not in the ledger yet
         self._guardrails: Guardrails | None = None
         self._answers: Answers | None = None
         self._nonce = 0
@@ -57,6 +58,7 @@ class Proposer:
         proposed.
         """
         self._guardrails = self._answers = None
+        self._said = []
         live = {order.id.hex() for order in self._ledger.containment(now)}
         self._suggested = {k: s for k, s in self._suggested.items() if k in live}
         model = self._policy.hash
@@ -80,7 +82,9 @@ class Proposer:
 
     def standings(self, entities: Collection[Entity], now: float) -> Mapping[Entity, Standing]:
         found = standings(self._ledger, entities, self._gate.address, now)
-        for decision in self._due:
+        for decision in (*self._due, *self._said):
+            if decision.verb is Verb.RELEASE:
+                continue
             entity = Entity(decision.action.kind, decision.action.target)
             found[entity] = Standing(pending=True)
         return found
@@ -134,6 +138,7 @@ class Proposer:
             nonce=max(self._nonce, self._ledger.next_nonce(agent)),
         )
         self._gate.propose(proposal)
+        self._said.append(decision)
         self._nonce = proposal.nonce + 1  # these proposals are not in the ledger yet
         log.info(
             "proposed %s %s (%s): %s",

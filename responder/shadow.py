@@ -53,6 +53,11 @@ class Shadow:
         self._phases.run("feeds", lambda: self.senses.read(now))
         self._phases.run("checkpoint", lambda: self._checkpoint(now))
 
+    def hear(self) -> None:
+        """Between two ticks: what the sensors say just now."""
+        now = self._clock.now()
+        self._phases.run("feeds", lambda: self.senses.read(now))
+
     def close(self) -> None:
         self.senses.close()
 

@@ -158,7 +158,7 @@ def _alert_to_transaction(home: Path) -> Sequence[float]:
 
 
 def _strike(responder: Responder, feed: Path, number: int) -> float:
-    """Milliseconds until one more transaction of a proposal is mined."""
+    """Milliseconds until the node has taken one more transaction and mined it."""
     address = f"198.51.{100 + number // 250}.{1 + number % 250}"
     before = len(responder.ledger.cases)
     began = time.perf_counter()

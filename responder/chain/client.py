@@ -6,6 +6,7 @@ gate's hash chain.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress
 from web3 import HTTPProvider, Web3
 from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception
-from web3.types import Nonce, TxParams
+from web3.types import Nonce, TxParams, Wei
 
 from policies.actions import Kind
 from responder.chain.events import Event, artifact, decode_log
@@ -32,6 +33,7 @@ _T = TypeVar("_T")
 _LOG_RANGE = 5_000  # blocks per request; public nodes refuse much more
 _RECEIPT_SECONDS = 60
 _REQUEST_SECONDS = 10
+_FEES_SECONDS = 10.0  # for which fees are taken for what they were
 
 Signature = tuple[str, bytes]  # signer, signature
 Names = Sequence[Sequence[bytes]]
@@ -76,6 +78,7 @@ class GateClient:
         self.address = "" if account is None else str(account.address)  # whom it sends as
         self._confirmations = confirmations
         self.sent = 0  # transactions that were mined
+        self._fees_known, self._fees_until = TxParams(), 0.0
         self.domain = Domain(manifest.chain_id, self._gate.address)
         self.first_block = manifest.block
 
@@ -301,7 +304,9 @@ class GateClient:
         with _Rpc(self._rpc):
             try:
                 nonce = self._nonce(sender)
-                tx: TxParams = call.build_transaction({"from": sender, "nonce": nonce})
+                tx: TxParams = call.build_transaction(
+                    {"from": sender, "nonce": nonce, **self._fees()}
+                )
                 tx["gas"] += tx["gas"] // 4  # it may cost more at the time when it is mined
                 signed = self._account.sign_transaction(tx)  # type: ignore[arg-type]
                 sent = self._w3.eth.send_raw_transaction(signed.raw_transaction)
@@ -316,6 +321,18 @@ class GateClient:
             raise Temporary(f"{name} was mined but reverted; the state changed in between")
         self.sent += 1
         return bytes(sent)
+
+    def _fees(self) -> TxParams:
+        """As web3 would fill them in, asked anew after a while only: they bear doubling."""
+        if time.monotonic() >= self._fees_until:
+            base = self._w3.eth.get_block("latest").get("baseFeePerGas", Wei(0))
+            tip = self._w3.eth.max_priority_fee
+            self._fees_known = {
+                "maxFeePerGas": Wei(2 * base + tip),
+                "maxPriorityFeePerGas": tip,
+            }
+            self._fees_until = time.monotonic() + _FEES_SECONDS
+        return self._fees_known
 
     def _nonce(self, sender: ChecksumAddress) -> Nonce:
         """One transaction at a time: what waits is not in the ledger, and would be sent again."""

@@ -66,8 +66,15 @@ class CrowdSec(Receiver):
         _credentials(self._credentials_file)  # a wrong file is said at once
         line = spool.last_line()
         if line is not None:
-            alert = orjson.loads(line)
-            self._last = (alert["id"], alert["created_at"])
+            try:
+                alert = orjson.loads(line)
+                _created(alert)
+                self._last = (int(alert["id"]), str(alert["created_at"]))
+            except (KeyError, TypeError, ValueError):
+                raise Permanent(
+                    f"{spool.path} does not end with an alert of CrowdSec; move it away, and its "
+                    "alerts are fetched anew"
+                ) from None
 
     def shut(self) -> None:
         self._session.close()

@@ -120,7 +120,8 @@ class Intake:
         return self._spool.waiting()
 
     def state(self) -> dict[str, Any] | None:
-        return self._spool.position and asdict(self._spool.position)
+        position = self._spool.position
+        return None if position is None else asdict(position)
 
     def saved(self) -> None:
         self._spool.release()

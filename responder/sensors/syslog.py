@@ -35,9 +35,11 @@ _PRI = re.compile(rb"<\d{1,3}>")
 _HEADER = re.compile(rb"1 (\S+) (\S+) (\S+) (\S+) \S+ ")
 _DATA = re.compile(rb'-|(?:\[(?:[^"\]\\]|"(?:[^"\\]|\\.)*")*\])+')
 _BOM = b"\xef\xbb\xbf"
-# TIMESTAMP HOSTNAME TAG: (RFC 3164, 4.1), with the timestamp of RFC 3339 that many send instead
+# TIMESTAMP HOSTNAME TAG: (RFC 3164, 4.1), with the timestamp of RFC 3339 that many send instead;
+# before JSON the colon may be missing
 _BSD = re.compile(
-    rb"(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) \S+ [^\s:{]{1,256}:\s*"
+    rb"(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) \S+ "
+    rb"[^\s:{]{1,256}(?::\s*|\s+(?=\{|@cee:))"
 )
 _COOKIE = b"@cee:"  # before JSON, by the lumberjack convention
 
@@ -201,6 +203,7 @@ class _Stream(socketserver.BaseRequestHandler):
             self._spool.count(oversized=self._frames.oversized - before)
             if not self._receiver.put(self._spool, self._receiver.lines(frames)) or not data:
                 return
+            self._receiver.trouble = ""
             if self._frames.broken:
                 self._receiver.trouble = f"a sender was cut off: {self._frames.broken}"
                 self._spool.count(lost=1)

@@ -92,7 +92,7 @@ class Tail:
 
     def state(self) -> dict[str, Any] | None:
         """The position as JSON; None before the file was first found."""
-        return self.position and asdict(self.position)
+        return None if self.position is None else asdict(self.position)
 
     def saved(self) -> None:
         """A file needs not to know how far it was read."""
@@ -165,61 +165,65 @@ class Tail:
     def _open(self) -> Position | None:
         if self._file is not None:
             return self.position
-        current = self._inode()
-        path: Path | None = self.path
-        if self.position is not None and current != self.position.inode:
-            path = self._rotated_away(self.position.inode)
-            if path is None and current is not None:
+        path, wanted = self.path, self.position and self.position.inode
+        if wanted is not None and wanted != _inode(path):
+            listed = self._listed()
+            if listed is None:
+                return None
+            there = [name for name, found in listed.items() if found.st_ino == wanted]
+            if there:
+                path = self.path.with_name(there[0])
+            elif self.path.name in listed:
                 _log.warning("%s: rotated away before it was read to its end", self.path)
-                path = self.path
-        if path is None or (path == self.path and current is None):
+                wanted = None
+        try:
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except FileNotFoundError:
             return None
-        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        found = os.fstat(self._file)
+        found = os.fstat(file)
+        if wanted is not None and found.st_ino != wanted:  # renamed just now; the next read knows
+            os.close(file)
+            return None
         if not stat.S_ISREG(found.st_mode):
-            self.close()
+            os.close(file)
             raise Permanent(f"{path} is not a regular file; name the sensor's log file")
-        if self.position is None or self.position.inode != found.st_ino:
+        self._file = file
+        if wanted is None:
             self.position = Position(found.st_ino, 0)
         return self.position
 
-    def _inode(self) -> int | None:
+    def _listed(self) -> dict[str, os.stat_result] | None:
+        """The file and what rotation left beside it, by name; None while names are changing: a
+        listing may then lack a file.
+        """
         try:
-            return os.stat(self.path).st_ino
+            found, again = self._list(), self._list()
         except FileNotFoundError:
             return None
+        same = {n: f.st_ino for n, f in found.items()} == {n: f.st_ino for n, f in again.items()}
+        return found if same else None
 
-    def _rotated_away(self, inode: int) -> Path | None:
-        """The same file under a name such as `eve.json.1`."""
-        try:
-            with os.scandir(self.path.parent) as entries:
-                for entry in entries:
-                    if entry.name.startswith(self.path.name) and entry.inode() == inode:
-                        return Path(entry.path)
-        except FileNotFoundError:
-            return None
-        return None
+    def _list(self) -> dict[str, os.stat_result]:
+        with os.scandir(self.path.parent) as entries:
+            names = [entry.name for entry in entries if entry.name.startswith(self.path.name)]
+        return {name: os.stat(self.path.with_name(name)) for name in sorted(names)}
 
     def _successor(self, file: int, inode: int) -> int | None:
         """Inode of the file to read after this one, of those written later the first; none while
         the one that has our name now is empty: the writer is in the old.
         """
-        try:
-            found = os.stat(self.path)
-        except FileNotFoundError:
+        if _inode(self.path) in (None, inode):
             return None
-        if found.st_ino == inode or found.st_size == 0:
+        listed = self._listed()
+        current = None if listed is None else listed.get(self.path.name)
+        if listed is None or current is None or current.st_ino == inode or not current.st_size:
             return None
         since = os.fstat(file).st_mtime_ns
-        later = [(found.st_mtime_ns, True, found.st_ino)]
-        with os.scandir(self.path.parent) as entries:
-            for entry in entries:
-                if not is_rotation_of(entry.name, self.path.name):
-                    continue
-                there = entry.stat()
-                between = since < there.st_mtime_ns <= found.st_mtime_ns and there.st_size > 0
-                if between and stat.S_ISREG(there.st_mode) and there.st_ino != inode:
-                    later.append((there.st_mtime_ns, False, there.st_ino))
+        later = [(current.st_mtime_ns, True, current.st_ino)]
+        for name, found in listed.items():
+            between = since < found.st_mtime_ns <= current.st_mtime_ns and found.st_size > 0
+            if between and is_rotation_of(name, self.path.name) and stat.S_ISREG(found.st_mode):
+                later.append((found.st_mtime_ns, False, found.st_ino))
         return min(later)[-1]
 
     def _restart_if_replaced(self, file: int, position: Position) -> Position:
@@ -240,6 +244,13 @@ class Tail:
         self._skipped_to = None
         self.position = Position(position.inode, 0)
         return self.position
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return os.stat(path).st_ino
+    except FileNotFoundError:
+        return None
 
 
 def is_rotation_of(name: str, original: str) -> bool:

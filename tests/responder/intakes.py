@@ -53,6 +53,6 @@ class Running:
 @contextmanager
 def running(home: Path, receiver: Receiver, segment: int = SEGMENT_BYTES) -> Iterator[Running]:
     found = Running(home, receiver, segment)
-    assert found.intake.trouble == ""
+    assert found.intake._started, found.intake.trouble
     yield found
     found.intake.close()

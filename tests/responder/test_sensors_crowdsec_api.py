@@ -169,3 +169,13 @@ def test_a_credentials_file_is_needed(tmp_path: Path, text: str | None) -> None:
     assert "write it with `cscli machines add`" in intake.trouble
     with pytest.raises(Permanent):
         crowdsec_api._credentials(file)
+
+
+def test_a_spool_of_something_else_is_said(tmp_path: Path, lapi: Lapi) -> None:
+    file = tmp_path / "credentials.yaml"
+    file.write_text(json.dumps({"login": LOGIN, "password": PASSWORD}))
+    spool = Spool(tmp_path / "spool.ndjson")
+    spool.append([b"nonsense"])
+    intake = Intake(spool, CrowdSec("CrowdSec", lapi.url, file))
+    assert [line for line, _ in intake.read(10, 1000)] == [b"nonsense"]
+    assert "does not end with an alert of CrowdSec; move it away" in intake.trouble

@@ -215,6 +215,24 @@ def test_connections_are_limited(site: Running, http_receiver: HttpIntake) -> No
     assert until(lambda: ask(http_receiver.port)[0] == 200)
 
 
+def test_bodies_read_at_once_are_limited(site: Running, http_receiver: HttpIntake) -> None:
+    head = f"POST /alerts HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 2\r\n"
+    go_on = head.encode() + b"Expect: 100-continue\r\n\r\n"
+    held = [
+        socket.create_connection(("127.0.0.1", http_receiver.port), timeout=PATIENCE)
+        for _ in range(8)
+    ]
+    for connection in held:
+        connection.sendall(go_on)
+        assert connection.recv(99) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    until(lambda: ask(http_receiver.port)[0] == 503)  # once the last of them waits for its body
+    for connection in held:
+        connection.sendall(b"{}")
+        assert connection.recv(99).startswith(b"HTTP/1.1 200 ")
+        connection.close()
+    assert len(site.read()) >= 8
+
+
 def test_it_can_be_closed_and_opened_again(site: Running, http_receiver: HttpIntake) -> None:
     waiting = socket.create_connection(("127.0.0.1", http_receiver.port), timeout=PATIENCE)
     waiting.sendall(b"POST ")

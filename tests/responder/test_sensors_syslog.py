@@ -29,6 +29,7 @@ SSHD = b"Failed password for root from 203.0.113.9 port 4022 ssh2"
         b"<133>" + EVENT,
         BSD + EVENT,
         BSD + b"@cee: " + EVENT,
+        b"<133>Nov 23 17:22:51 web suricata " + EVENT,
         BSD + EVENT + b"\n",
         BSD + EVENT + b"\0",
         b"<132>Nov  3 07:02:01 manager ossec: " + EVENT,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,6 +120,64 @@ def test_truncation_starts_again(log: Path) -> None:
     lines(tail)
     log.write_bytes(b"3\n")
     assert lines(tail) == [b"3"]
+
+
+def rotate(log: Path, data: bytes, time: int, kept: int = 5) -> None:
+    """Writes a file at this time, with those before it under one number more."""
+    for old in range(kept, 0, -1):
+        if (there := log.with_name(f"{log.name}.{old}")).exists():
+            there.rename(log.with_name(f"{log.name}.{old + 1}"))
+    if log.exists():
+        log.rename(log.with_name(f"{log.name}.1"))
+    append(log, data)
+    os.utime(log, (time, time))
+
+
+def test_several_rotations_while_we_were_down(log: Path) -> None:
+    rotate(log, b"zero\n", 1)
+    rotate(log, b"one\ntwo\n", 2)
+    tail = Tail(log)
+    assert lines(tail, max_lines=1) == [b"one"]
+    for n, data in enumerate((b"three\n", b"four\nfi", b"six\n")):
+        rotate(log, data, 3 + n)
+    append(log.with_name("eve.json.2.gz"), b"compressed\n")
+    wanted = [b"two", b"three", b"four", b"fi", b"six"]
+    assert lines(Tail(log, tail.position)) == wanted
+    assert lines(tail) == wanted  # also with the old file still open
+
+
+def test_names_that_change_while_they_are_listed_wait_for_the_next_read(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rotate(log, b"one\n", 1)
+    tail = Tail(log)
+    lines(tail)
+    for n in range(3):
+        rotate(log, b"%d\n" % n, 2 + n)
+    real, calls = os.scandir, 0
+
+    def racing(path: Path) -> AbstractContextManager[Any]:
+        nonlocal calls
+        calls += 1
+        entries = real(path)
+        return nullcontext([e for e in entries if calls > 1 or not e.name.endswith(".2")])
+
+    monkeypatch.setattr(os, "scandir", racing)
+    assert lines(tail) == []
+    assert lines(tail) == [b"0", b"1", b"2"]
+
+
+@pytest.mark.parametrize("size", [3, 300])
+def test_truncation_is_known_by_the_beginning(log: Path, size: int) -> None:
+    """Also where a line of the new content happens to end where we were."""
+    append(log, b"a" * size + b"\n" + b"b" * 9 + b"\n")
+    tail = Tail(log)
+    assert len(lines(tail)) == 2
+    stored = tail.state()
+    log.write_bytes(b"c" * size + b"\n" + b"d" * 9 + b"\nmore\n")
+    expected = [b"c" * size, b"d" * 9, b"more"]
+    assert lines(Tail(log, Position(**stored))) == expected
+    assert lines(tail) == expected
 
 
 def test_position_inside_a_line_is_another_files(log: Path) -> None:
