@@ -24,21 +24,18 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+import ait
 import orjson
 import yaml
+from peers import naive_bayes
+from replay_scores import Decision, Score, Truth, blocks, score
 from rich.console import Console
 from rich.table import Table
 
+from policies.inventory import Asset, Inventory
+from responder.importing import read_inventory
+
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "scripts")]
-
-import ait  # noqa: E402
-from peers import naive_bayes  # noqa: E402
-from replay_scores import Decision, Score, Truth, blocks, score  # noqa: E402
-
-from policies.inventory import Asset, Inventory  # noqa: E402
-from responder.importing import read_inventory  # noqa: E402
-
 VARIANTS = ("recorded", "stealth", "renamed")
 CPTC = "cptc2017_team5_eve.ndjson.gz"
 CPTC_ATTACKERS = frozenset(f"10.0.254.{last}" for last in range(30, 36))

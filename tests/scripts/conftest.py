@@ -1,6 +1,6 @@
-"""Scripts import each other as what lies beside them."""
+"""Scripts import each other as what lies beside them; tests of other folders come first."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+sys.path.append(str(Path(__file__).parents[2] / "scripts"))
