@@ -7,6 +7,7 @@ block list is no observation of this site, and gives no alert.
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Any
 
 from policies.alerts import Alert
@@ -15,6 +16,10 @@ from responder.sensors.tactics import Tactics
 
 __all__ = ["CrowdsecParser"]
 
+_GO = re.compile(
+    r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d{1,9})? ([+-]\d{4}) [A-Z+\-\d]{1,9}(?: m=.{1,30})?",
+    re.ASCII,
+)
 _LISTS = ("capi", "lists", "cscli-import")  # origins of decisions that no scenario made
 
 
@@ -36,7 +41,7 @@ class CrowdsecParser:
         if origin.lower() in _LISTS:
             return None
         return Alert(
-            time=instant(event, "stop_at" if event.get("stop_at") else "start_at"),
+            time=_time(event),
             sensor="crowdsec",
             type=scenario,
             title=scenario,  # the message differs with every source
@@ -44,6 +49,17 @@ class CrowdsecParser:
             host=_machine(event) or text(event, "machine_id"),
             src=_address(source),
         )
+
+
+def _time(event: dict[str, Any]) -> float:
+    """When it was over. CrowdSec writes Go's own form, "2026-11-23 17:00:09.25 +0000 UTC"."""
+    key = "stop_at" if event.get("stop_at") else "start_at"
+    found = _GO.fullmatch(str(event.get(key))[:64])
+    if found is None:
+        return instant(event, key)
+    day, clock, fraction, offset = found.groups()
+    said = f"{day}T{clock}{(fraction or '')[:7]}{offset}"  # microseconds at most
+    return instant({key: said}, key)
 
 
 def _address(source: dict[str, Any]) -> str:

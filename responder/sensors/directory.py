@@ -33,6 +33,7 @@ class Directory:
         self._tails = {name: Tail(folder / name, at) for name, at in (positions or {}).items()}
         self._oversized = 0  # of files that are gone
         self._turn = 0
+        self._last = ""  # whose lines came last
 
     @property
     def oversized(self) -> int:
@@ -93,11 +94,17 @@ class Directory:
         return listed
 
     def _read_one(self, name: str, max_lines: int, max_bytes: int) -> list[tuple[bytes, Position]]:
+        tail = self._tails[name]
+        if name != self._last:
+            tail.forget_header()
         try:
-            return self._tails[name].read(max_lines, max_bytes)
+            lines = tail.read(max_lines, max_bytes)
         except CountersignError as error:
             self.trouble = str(error)
             return []
+        if lines:
+            self._last = name
+        return lines
 
     def _forget(self, name: str) -> None:
         tail = self._tails.pop(name)

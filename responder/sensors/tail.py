@@ -14,6 +14,7 @@ import re
 import stat
 import zlib
 from dataclasses import asdict, dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ __all__ = ["Position", "Tail", "is_rotation_of"]
 
 _log = logging.getLogger(__name__)
 
+_LONGEST_HEADER = 1 << 16  # bytes
 _HEAD = 256  # bytes by which a file is known, beside its inode, which its next owner may have
 _ROTATED = re.compile(r"[.-]\d[\d.-]*")  # what logrotate and its like put after a name
 
@@ -58,6 +60,8 @@ class Tail:
         self._file: int | None = None
         self._skipped_to: int | None = None  # inside an oversized line: scanned up to here
         self._seen: tuple[int, int] | None = None  # inode and size when `waiting` looked last
+        self._headed = False  # whoever reads knows what the file's header says
+        self._header: list[tuple[bytes, Position]] = []  # to come before the next line
 
     def waiting(self) -> bool:
         """Whether a read may find more than when this was asked last; asks the file system once."""
@@ -71,9 +75,11 @@ class Tail:
     def read(self, max_lines: int = 1000, max_bytes: int = 8 << 20) -> list[tuple[bytes, Position]]:
         """The next lines, without their newline, each with the position after it.
 
-        Returns what is there and never waits; nothing when the file does not exist (yet). Reads
-        about `max_bytes`, more by at most one line of 1 MiB. Raises Temporary when the file cannot
-        be read, Permanent when it is no regular file.
+        Returns what is there and never waits; nothing when the file does not exist (yet). Where
+        reading goes on inside a file, the lines that begin with "#" at its start come again first,
+        since they may say what the columns are. Reads about `max_bytes`, more by at most one line
+        of 1 MiB. Raises Temporary when the file cannot be read, Permanent when it is no regular
+        file.
         """
         lines: list[tuple[bytes, Position]] = []
         try:
@@ -88,7 +94,13 @@ class Tail:
         except OSError as error:
             if not lines:
                 raise Temporary(f"cannot read {self.path}: {error.strerror}") from error
+        if lines:
+            lines[:0], self._header = self._header, []
         return lines
+
+    def forget_header(self) -> None:
+        """Another file's lines come between: the header comes again before the next."""
+        self._headed = False
 
     def state(self) -> dict[str, Any] | None:
         """The position as JSON; None before the file was first found."""
@@ -114,6 +126,8 @@ class Tail:
         # will ever hold.
         successor = self._successor(self._file, position.inode)
         position = self._restart_if_replaced(self._file, position)
+        if not self._headed:
+            self._headed, self._header = True, _header(self._file, position)
         start = position.offset if self._skipped_to is None else self._skipped_to
         chunk = os.pread(self._file, MAX_LINE + 1, start)
         used = self._split(chunk, start, self._file, lines, max_lines)
@@ -244,6 +258,13 @@ class Tail:
         self._skipped_to = None
         self.position = Position(position.inode, 0)
         return self.position
+
+
+def _header(file: int, position: Position) -> list[tuple[bytes, Position]]:
+    """The lines of this kind before the position."""
+    start = os.pread(file, min(position.offset, _LONGEST_HEADER), 0)
+    complete = start.split(b"\n")[:-1]
+    return [(line, position) for line in takewhile(lambda line: line.startswith(b"#"), complete)]
 
 
 def _inode(path: Path) -> int | None:

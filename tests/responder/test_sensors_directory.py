@@ -124,3 +124,21 @@ def test_the_number_of_files_is_bounded_and_said(folder: Path) -> None:
     assert lines(source) == [b"256", b"257", b"258"]
     assert source.trouble == ""
     source.close()
+
+
+def test_each_files_header_comes_before_its_lines(folder: Path) -> None:
+    """Else the rows of one Zeek log would be read by the columns of another."""
+    for name in ("a", "b"):
+        append(folder / f"{name}.log", f"#{name}\n{name} 1\n".encode())
+    source, got = Directory(folder, "*.log"), []
+    for n in range(6):
+        if n == 3:
+            source = again(source, "*.log")
+        for name in ("a", "b")[n % 2 :]:
+            append(folder / f"{name}.log", f"{name} more\n".encode())
+        got += [line for line, _ in source.read(1000, 8 << 20)]
+    header = b""
+    for line in got:
+        header = line if line.startswith(b"#") else header
+        assert header[1:] == line.lstrip(b"#")[:1]
+    assert sum(not line.startswith(b"#") for line in got) == 2 + 3 + 6

@@ -310,3 +310,27 @@ def test_ocsf_malformed(changes: dict[str, Any], reason: str) -> None:
 def test_ocsf_of_no_class_is_malformed() -> None:
     with pytest.raises(MalformedLine, match="no class_uid"):
         parser("ocsf").parse(b"{}")
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("2026-11-23 17:00:09 +0000 UTC", 1_795_453_209.0),
+        ("2026-11-23 17:00:09.25 +0000 UTC", 1_795_453_209.25),
+        ("2026-11-23 18:00:09.123456789 +0100 CET", 1_795_453_209.123456),
+        ("2026-11-23T17:00:09Z", 1_795_453_209.0),
+    ],
+)
+def test_crowdsec_writes_times_as_go_does(said: str, seconds: float) -> None:
+    event = {"scenario": "x/ssh-bf", "source": {"ip": "203.0.113.9"}, "stop_at": said}
+    alert = parser("crowdsec").parse(json.dumps(event).encode())
+    assert alert is not None and alert.time == pytest.approx(seconds, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "said", ["2026-11-23 17:00:09", "2026-13-23 17:00:09 +0000 UTC", "x", "9" * 70]
+)
+def test_crowdsec_without_a_time_is_refused(said: str) -> None:
+    event = {"scenario": "x/ssh-bf", "source": {"ip": "203.0.113.9"}, "stop_at": said}
+    with pytest.raises(MalformedLine):
+        parser("crowdsec").parse(json.dumps(event).encode())

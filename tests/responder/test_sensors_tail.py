@@ -180,6 +180,23 @@ def test_truncation_is_known_by_the_beginning(log: Path, size: int) -> None:
     assert lines(tail) == expected
 
 
+def test_a_header_comes_again_where_reading_goes_on(log: Path) -> None:
+    """Else the rows of a Zeek log could not be read after a restart."""
+    append(log, b"#separator \\x09\n#fields\ta\n1\n#close\n")
+    tail = Tail(log)
+    assert lines(tail) == [b"#separator \\x09", b"#fields\ta", b"1", b"#close"]
+    again = Tail(log, tail.position)
+    assert lines(again) == []
+    append(log, b"2\n")
+    log.rename(log.with_name("eve.json.1"))
+    append(log, b"#fields\tb\n3\n")
+    header = [b"#separator \\x09", b"#fields\ta"]
+    assert lines(again) == [*header, b"2", b"#fields\tb", b"3"]
+    assert lines(tail) == [b"2", b"#fields\tb", b"3"]
+    append(log, b"4\n")
+    assert lines(again) == [b"4"]
+
+
 def test_position_inside_a_line_is_another_files(log: Path) -> None:
     append(log, b"something longer\n")
     assert lines(Tail(log, Position(log.stat().st_ino, 4))) == [b"something longer"]
