@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,6 +16,7 @@ from responder.sensors import FORMATS
 __all__ = ["FeedSettings"]
 
 _SOURCES = ("path", "directory", "listen", "stdin", "crowdsec")
+_COMMON = {"format", "tactics", "zone"}
 _SCHEMES = ("http", "syslog+udp", "syslog+tcp")
 _OPTIONS: dict[str, set[str]] = {
     "path": set(),
@@ -37,6 +38,8 @@ class FeedSettings:
     polled: bool = False  # the URL is CrowdSec's
     secret: Path | None = None  # the file with the token or the credentials
     beyond_loopback: bool = False
+    tactics: Path | None = None  # rules of the user's own, which go before the shipped ones
+    zone: str = "UTC"  # of stamps without an offset
 
     @property
     def key(self) -> str:
@@ -51,14 +54,14 @@ class FeedSettings:
         named = [name for name in _SOURCES if name in entry]
         if len(named) != 1:
             raise Permanent(f"{where}: each of `feeds` needs exactly one of {list(_SOURCES)}")
-        unknown = {str(key) for key in entry} - _OPTIONS[named[0]] - {"format", named[0]}
+        unknown = {str(key) for key in entry} - _OPTIONS[named[0]] - {*_COMMON, named[0]}
         if unknown:
             raise Permanent(
-                f"{where}: a feed with `{named[0]}` takes `format` and "
-                f"{sorted(_OPTIONS[named[0]])}, not {sorted(unknown)}"
+                f"{where}: a feed with `{named[0]}` takes "
+                f"{sorted(_OPTIONS[named[0]] | _COMMON)}, not {sorted(unknown)}"
             )
         read = _Entry(entry, home, where)
-        return read.settings(named[0])
+        return replace(read.settings(named[0]), **read.common())
 
     def to_entry(self, home: Path) -> dict[str, Any]:
         """What `from_entry` reads."""
@@ -79,6 +82,10 @@ class FeedSettings:
             entry["credentials_file" if self.polled else "token_file"] = shown(self.secret)
         if self.beyond_loopback:
             entry["beyond_loopback"] = True
+        if self.tactics is not None:
+            entry["tactics"] = shown(self.tactics)
+        if self.zone != "UTC":
+            entry["zone"] = self.zone
         return entry
 
 
@@ -87,6 +94,15 @@ class _Entry:
 
     def __init__(self, entry: Mapping[Any, Any], home: Path, where: str) -> None:
         self._entry, self._home, self._where = entry, home, where
+
+    def common(self) -> dict[str, Any]:
+        """What any feed may say beside its source and format."""
+        said: dict[str, Any] = {}
+        if "tactics" in self._entry:
+            said["tactics"] = self._path("tactics")
+        if "zone" in self._entry:
+            said["zone"] = self._text("zone")
+        return said
 
     def settings(self, source: str) -> FeedSettings:
         if source == "path":

@@ -16,6 +16,7 @@ from responder.decision import Decision
 from responder.errors import Permanent
 from responder.imagined import Imagined
 from responder.sensors import Counters, MalformedLine, parser, recorded_lines
+from responder.sensors.tactics import Tactics
 from responder.settings import TTL
 from responder.site import new_guardrails
 from responder.watch import Watch
@@ -33,11 +34,16 @@ class Recorded:
     counters: Counters
 
     @staticmethod
-    def load(path: Path, format: str, tell: Callable[[int], None] = lambda lines: None) -> Recorded:
+    def load(
+        path: Path,
+        format: str,
+        tell: Callable[[int], None] = lambda lines: None,
+        tactics: Tactics | None = None,
+    ) -> Recorded:
         """Reads a file (also .gz and .xz); `tell` hears of lines read. What no parser takes is
         counted. Raises Permanent where there is no alert in it.
         """
-        parse, counters, alerts = parser(format).parse, Counters(), []
+        parse, counters, alerts = parser(format, tactics).parse, Counters(), []
         for line in recorded_lines(path):
             counters.lines += 1
             if counters.lines % 10_000 == 0:

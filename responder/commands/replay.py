@@ -26,6 +26,7 @@ from responder.evidence import canonical
 from responder.policy import load_policy
 from responder.replay import Recorded, replay
 from responder.sensors import FORMATS, detect, recorded_lines
+from responder.sensors.tactics import Tactics
 from responder.view import plain, stamp
 
 __all__ = ["replay_command"]
@@ -41,6 +42,11 @@ _DAY = 86400.0
     "--inventory", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True
 )
 @click.option("--format", "format_", help="Found out from the first lines without it.")
+@click.option(
+    "--tactics",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Rules of your own that say what alerts mean, before the shipped ones.",
+)
 @click.option("--policy", default="playbook", show_default=True, help="Model or baseline.")
 @click.option("--compare", multiple=True, metavar="POLICY", help="Another, beside it.")
 @click.option(
@@ -53,6 +59,7 @@ def replay_command(
     alerts: Path,
     inventory: Path,
     format_: str | None,
+    tactics: Path | None,
     policy: str,
     compare: tuple[str, ...],
     out: Path | None,
@@ -74,7 +81,7 @@ def replay_command(
         began = time.monotonic()
         with ExitStack() as stack:
             file = stack.enter_context(out.open("w", encoding="utf-8")) if out else sys.stdout
-            recorded = _load(alerts, format_ or _detect(alerts))
+            recorded = _load(alerts, format_ or _detect(alerts), tactics)
             summaries = [
                 _run(recorded, site, each, file, compared=bool(compare)) for each in policies
             ]
@@ -103,11 +110,12 @@ def _detect(alerts: Path) -> str:
     return found
 
 
-def _load(alerts: Path, format: str) -> Recorded:
+def _load(alerts: Path, format: str, tactics: Path | None) -> Recorded:
+    rules = Tactics.load(tactics) if tactics else None
     with click.progressbar(
         length=0, label="reading", file=sys.stderr, show_eta=False, show_percent=False
     ) as bar:
-        return Recorded.load(alerts, format, bar.update)
+        return Recorded.load(alerts, format, bar.update, rules)
 
 
 def _run(

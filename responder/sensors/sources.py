@@ -17,6 +17,7 @@ from responder.sensors.receiver import Intake, Receiver
 from responder.sensors.spool import Spool
 from responder.sensors.stdin import Stdin
 from responder.sensors.syslog import SyslogTcp, SyslogUdp
+from responder.sensors.tactics import Tactics
 from responder.sensors.tail import Position, Tail
 
 __all__ = ["open_feed"]
@@ -29,7 +30,10 @@ def open_feed(settings: FeedSettings, saved: Any = None) -> Feed:
     `to_save` did not give. Sockets are opened at the first read.
     """
     state, last_line = (saved["state"], saved["last_line"]) if saved else (None, None)
-    return Feed(_source(settings, state), parser(settings.format), last_line)
+    tactics = Tactics.load(settings.tactics) if settings.tactics else None
+    return Feed(
+        _source(settings, state), parser(settings.format, tactics, settings.zone), last_line
+    )
 
 
 def _source(settings: FeedSettings, state: Any) -> Source:

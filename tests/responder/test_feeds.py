@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +51,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"format": "eve", "path": "a", "stdin": True}, "exactly one of"),
     ({"format": 5, "path": "a"}, "format: expected str, got int"),
     ({"format": "csv", "path": "a"}, "unknown alert format 'csv'; known are eve"),
-    ({"format": "eve", "path": "a", "pattern": "*"}, r"`path` takes `format` and \[\], not"),
+    (
+        {"format": "eve", "path": "a", "pattern": "*"},
+        r"`path` takes \['format', 'tactics', 'zone'\], not",
+    ),
     ({"format": "eve", "directory": "a"}, "needs a `pattern` of file names"),
     ({"format": "eve", "directory": "a", "pattern": "b/*"}, "needs a `pattern` of file names"),
     ({"format": "eve", "stdin": False}, "`stdin` is true or left out"),
@@ -143,7 +147,7 @@ def test_a_feed_that_cannot_be_read_holds_no_other_up(
     world = with_feeds(
         world, {"format": "eve", "path": "folder"}, {"format": "eve", "path": "good.json"}
     )
-    write(world, "good.json", *(eve_line(world.now, n) for n in range(3)))
+    write(world, "good.json", *(eve_line(world.now, n) for n in range(9)))
     responder = world.responder(Wants("web"))
     responder.tick()
     responder.tick()
@@ -258,3 +262,18 @@ def test_feeds_are_shown(world: World) -> None:
     assert (a["alerts"], a["malformed"], a["last_reason"], a["complaint"]) == (1, 1, "not JSON", "")
     assert "not a regular file" in keys["complaint"] and keys["silent_for"] is None
     assert "alerts" in shown(world)
+
+
+def test_a_feed_may_have_rules_and_a_zone_of_its_own(tmp_path: Path) -> None:
+    rules = "rules:\n  - {title: odd login, tactic: lateral movement, source: ours}\n"
+    (tmp_path / "ours.yaml").write_text(rules, "utf-8")
+    (tmp_path / "auth.log").write_text(
+        "Jan  5 12:00:00 web sshd[1]: Failed password for root from 203.0.113.9 port 1 ssh2\n"
+    )
+    entry = {"format": "auth", "path": "auth.log", "tactics": "ours.yaml", "zone": "Asia/Tokyo"}
+    settings = FeedSettings.from_entry(entry, tmp_path, "feeds")
+    assert settings.to_entry(tmp_path) == entry
+    [alert] = open_feed(settings).read()
+    assert time.gmtime(alert.time).tm_hour == 3
+    with pytest.raises(Permanent, match="zone"):
+        open_feed(replace(settings, zone="Mars/Base"))
