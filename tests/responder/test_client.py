@@ -145,6 +145,6 @@ def test_a_hostile_answer_is_an_error_for_people(
     responder = quiet.responder(clients=clients)
     Hostile(clients.agent, method, result)
     responder.tick()
-    said = [r.getMessage() for r in caplog.records if r.name == "responder.loop"]
+    said = [r.getMessage() for r in caplog.records if r.name == "responder.phases"]
     assert any(message.startswith("chain: ") for message in said), said
     assert not any("unexpectedly" in message for message in said)
