@@ -66,7 +66,7 @@ class Watch:
         self._ttl, self._most = ttl, most
         self.recent: deque[Mapping[str, Any]] = deque(recent, maxlen=_RECENT_ALERTS)
         self._next = self._after(picture.time)  # the next whole minute
-        self._soon = False
+        self._soon = picture.start is not None  # who knows what came of what was decided
         self.holding = False  # while this is so, alerts are taken in and nothing is decided
 
     def soon(self) -> None:
