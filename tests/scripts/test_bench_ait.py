@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import lzma
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -197,3 +200,18 @@ def test_the_replayed_alerts_are_the_recorded_ones(shared_data: Path, tmp_path: 
         return map(parser("ait").parse, list(recorded_lines(path))[1:])
 
     assert all(a == b for a, b in zip(parsed(recording), parsed(replayed), strict=True))
+
+
+@pytest.mark.slow
+def test_recorded_attacks_are_answered(shared_data: Path) -> None:
+    """By the policy that is the default, with nothing tuned to any of them."""
+    argv = [sys.executable, str(Path(bench_ait.__file__)), "--json", "--data", str(shared_data)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=1200, check=True)
+    figures = json.loads(done.stdout.splitlines()[-1])["asked"]
+    assert figures["isolated_in_time"] == figures["scenarios"] >= 4
+    assert figures["stealth_in_time"] >= 3
+    assert (figures["false"], figures["stealth_false"]) == (0, 0)
+    assert figures["most_quiet_per_day"] <= 1.0
+    assert figures["renamed_same"]
+    assert figures["cptc_precision"] >= 0.9
+    assert figures["cptc_attackers"] >= 5
