@@ -43,33 +43,41 @@ class Shadow:
         self._evidence = EvidenceStore(settings.shadow / "evidence")
         self._cache = Cache(settings.shadow / "cache.sqlite")
         self._phases = Phases()
-        authority = Imagined(guardrails, self._write, self._cache.get("imagined") or {})
+        self._made: list[Decision] = []  # and not written yet
+        saved = self._cache.get("imagined")
+        authority = Imagined(guardrails, self._made.append, saved)
         self._authority = authority
         self.senses = Senses(settings, inventory, policy, authority, self._cache, self._phases)
 
     def tick(self) -> None:
         """One step. Never raises what a later tick could mend."""
-        now = self._clock.now()
-        self._phases.run("feeds", lambda: self.senses.read(now))
-        self._phases.run("checkpoint", lambda: self._checkpoint(now))
+        self.hear()
+        if not self._made:  # else it would be forgotten if this process died
+            now = self._clock.now()
+            self._phases.run("checkpoint", lambda: self._checkpoint(now))
 
     def hear(self) -> None:
         """Between two ticks: what the sensors say just now."""
         now = self._clock.now()
         self._phases.run("feeds", lambda: self.senses.read(now))
+        self._phases.run("write", self._write)
 
     def close(self) -> None:
         self.senses.close()
 
-    def _write(self, decision: Decision) -> None:
-        evidence = self._evidence.put(decision.evidence)
-        line = canonical({**entry(decision), "evidence": evidence.hex()}) + b"\n"
+    def _write(self) -> None:
+        """Raises Permanent where the disk does not take it; then it is tried again."""
         path = self._settings.shadow / "decisions.jsonl"
-        try:
-            with path.open("ab") as file:
-                file.write(line)
-        except OSError as error:
-            raise Permanent(f"cannot write {path}: {error.strerror}") from error
+        while self._made:
+            decision = self._made[0]
+            evidence = self._evidence.put(decision.evidence)
+            line = canonical({**entry(decision), "evidence": evidence.hex()}) + b"\n"
+            try:
+                with path.open("ab") as file:
+                    file.write(line)
+            except OSError as error:
+                raise Permanent(f"cannot write {path}: {error.strerror}") from error
+            del self._made[0]
 
     def _checkpoint(self, now: float) -> None:
         documents: dict[str, Any] = {

@@ -24,6 +24,7 @@ from responder.replay import Recorded, replay
 from responder.settings import Settings
 from responder.shadow import Shadow
 from responder.site import new_guardrails
+from responder.store import Cache
 from responder.watch import Watch
 
 ATTACK = 40 * 600 + 7  # seconds after the first alert; not on a whole minute
@@ -109,6 +110,30 @@ def test_shadow_mode_decides_as_the_replay(tmp_path: Path, every: int, die: bool
     lines = attack(1_700_000_000)
     expected = [entry(decision) for decision in replayed(tmp_path, lines)]
     assert shadowed(tmp_path / "site", lines, every, die) == expected
+
+
+def test_what_shadow_mode_cannot_write_it_writes_later(tmp_path: Path) -> None:
+    home = tmp_path / "site"
+    blocked = home / "shadow" / "decisions.jsonl"
+    blocked.mkdir(parents=True)  # no file can be written there
+    lines = attack(1_700_000_000)
+    expected = [entry(decision) for decision in replayed(tmp_path, lines)]
+    feed = FeedSettings(home / "feed.log", "eve")
+    settings = Settings(home, "", home / "manifest.json", home / "inventory.yaml", (feed,))
+    clock = ManualClock()
+    shadow = Shadow(settings, INVENTORY, new_guardrails(INVENTORY), Playbook(), clock)
+    for time, line in lines:
+        with feed.path.open("ab") as file:
+            file.write(line)
+        clock.set(time)
+        shadow.tick()
+    assert Cache(settings.shadow / "cache.sqlite").get("heartbeat")["time"] < lines[-1][0]
+    blocked.rmdir()
+    shadow.tick()
+    written = [json.loads(line) for line in blocked.read_text("utf-8").splitlines()]
+    assert [each["time"] for each in written] == [each["time"] for each in expected]
+    assert Cache(settings.shadow / "cache.sqlite").get("heartbeat")["time"] == lines[-1][0]
+    shadow.close()
 
 
 def test_what_it_would_have_said_long_ago_it_says_for_now(tmp_path: Path) -> None:
