@@ -163,10 +163,10 @@ def _logarithmic(axes: Axes, places: Sequence[float]) -> None:
     """With a tick at each place that is not too close to the one before."""
     ticks: list[float] = []
     for place in sorted(places):
-        if not ticks or place > 1.25 * ticks[-1]:
+        if not ticks or place > 1.4 * ticks[-1]:
             ticks.append(place)
     axes.set_xscale("log")
-    axes.set_xticks(ticks, [f"{tick:.3g}" for tick in ticks])
+    axes.set_xticks(ticks, [f"{tick:.0f}" if tick >= 10 else f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
 
 
