@@ -100,6 +100,7 @@ class Alert:
     address: str = ""  # own address of the affected host
     src: str = ""  # address of the connection's initiator
     dst: str = ""  # address of its responder
+    agent: str = ""  # by which the sensor knows the affected host, as Wazuh's "017"
     credential: str = ""  # id as in the inventory, e.g. "ssh:SHA256:..."
 
     def to_json(self) -> dict[str, Any]:

@@ -318,6 +318,7 @@ class Picture:
             alert.address,
             alert.src,
             alert.dst,
+            alert.agent,
             alert.credential,
         )
         route = self._routes.get(key)
@@ -342,17 +343,17 @@ class Picture:
         return _Route(kind, Stage.of(alert.tactic), tuple(rows), unknown, sensor)
 
     def _assets_of(self, alert: Alert) -> tuple[list[int], str]:
-        """Their rows; where names are of none of them, one to tell people of."""
-        hit: list[int] = []
-        named = False
-        for name in (alert.host, alert.address, alert.src, alert.dst):
-            index = self.inventory.asset_index(name) if name else None
-            named = named or bool(name)
-            if index is not None and index not in hit:
-                hit.append(index)
-        if hit or not named:
+        """Their rows; where names are of none of them, one to tell people of. The affected host is
+        one: an agent that relays what others log is not, if the log says whose it is.
+        """
+        find = self.inventory.asset_index
+        own = (name for name in (alert.host, alert.address, alert.agent) if name)
+        affected = next((index for name in own if (index := find(name)) is not None), None)
+        ends = (find(end) for end in (alert.src, alert.dst) if end)
+        hit = list(dict.fromkeys(index for index in (affected, *ends) if index is not None))
+        name = (alert.host or alert.address or alert.dst or alert.agent)[:200]
+        if hit:
             return hit, ""
-        name = (alert.host or alert.address or alert.dst)[:200]
         if name and name not in self.unknown_assets:
             if len(self.unknown_assets) >= _MAX_TYPES:
                 return hit, ""

@@ -306,7 +306,7 @@ def _observation_json(observation: Observation) -> dict[str, Any]:
 
 
 def _touches(alert: Mapping[str, Any], picture: Picture, entity: Entity) -> bool:
-    names = [alert.get(k, "") for k in ("host", "address", "src", "dst")]
+    names = [alert.get(k, "") for k in ("host", "address", "src", "dst", "agent")]
     if entity.kind is Kind.BLOCK:
         return entity.id.split("/")[0] in names
     if entity.kind is Kind.REVOKE:

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -122,12 +123,17 @@ class Responder:
         run("feeds", lambda: self.senses.read(now))
         # First what holds already: the gate takes no receipt of an order that another followed.
         run("enforce", lambda: self._enforce(now, synced))
-        if synced:
-            run("propose", lambda: self._propose(now))
-            run("relay", lambda: self._relay.carry(now))
-            run("execute", lambda: self._relay.execute(now))
-            run("settle", lambda: self._relay.settle(now))
-            run("receipts", lambda: self._answer(now))
+        steps: tuple[tuple[str, Callable[[float], object]], ...] = (
+            ("propose", self._propose),
+            ("relay", self._relay.carry),
+            ("execute", self._relay.execute),
+            ("settle", self._relay.settle),
+            ("receipts", self._answer),
+        )
+        for name, step in steps if synced else ():
+            run(name, partial(step, now))
+            if self.senses.waiting():  # an alert need not wait for the rest of this
+                self.hear()
         idle = self._transactions() == sent
         run("checkpoint", lambda: self._checkpoint(now, idle))
 

@@ -18,6 +18,7 @@ from responder.view import plain
 
 __all__ = ["feeds"]
 
+_NAMED = 8  # hosts that are in no inventory, the loudest
 _COUNTED = ("lines", "alerts", "ignored", "malformed", "oversized", "lost")
 
 
@@ -25,7 +26,8 @@ _COUNTED = ("lines", "alerts", "ignored", "malformed", "oversized", "lost")
 @home_option
 @json_option
 def feeds(home: Path, as_json: bool) -> None:
-    """Show what each feed brought since the responder started, and what is wrong with it.
+    """Show what each feed brought since the responder started, and what is wrong with it; which
+    sensors fell silent, and which hosts no inventory knows.
 
     Example: countersign feeds --json
     """
@@ -33,9 +35,11 @@ def feeds(home: Path, as_json: bool) -> None:
     cache = Cache(settings.database)
     beat = cache.get("heartbeat") or {}
     cache.close()
+    silent, unknown = beat.get("silent", []), beat.get("unknown_assets", {})
     found = [_with_complaint(feed, beat["complaints"]) for feed in beat.get("feeds", [])]
     if as_json:
-        click.echo(json.dumps(found))
+        told = {"feeds": found, "silent_sensors": silent, "unknown_assets": unknown}
+        click.echo(json.dumps(told))
         return
     if not found:
         click.echo("The responder has read nothing yet; start it with `countersign run`.")
@@ -49,6 +53,11 @@ def feeds(home: Path, as_json: bool) -> None:
         note = feed["complaint"] or feed["last_reason"]
         table.add_row(Text(plain(feed["name"])), *counted, silent, Text(plain(note)))
     Console().print(table)
+    if silent:
+        click.echo(f"Usually heard and silent now: {plain(', '.join(silent))}.")
+    if unknown:
+        loudest = sorted(unknown, key=lambda name: -unknown[name])[:_NAMED]
+        click.echo(f"{len(unknown)} hosts are in no inventory: {plain(', '.join(loudest))}.")
 
 
 def _with_complaint(feed: dict[str, Any], complaints: dict[str, str]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from responder.sensors.tactics import Tactics, named
 
 __all__ = ["MappedParser", "zone_named"]
 
-_TEXTS = ("sensor", "type", "title", "host", "address", "src", "dst", "credential")
+_TEXTS = ("sensor", "type", "title", "host", "address", "src", "dst", "agent", "credential")
 _UNITS = {"seconds": 1.0, "milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
 _MAX_TACTICS = 64  # that one line names
 
@@ -164,6 +164,7 @@ class MappedParser:
             address=address(text(said, "address")),
             src=address(text(said, "src")),
             dst=address(text(said, "dst")),
+            agent=text(said, "agent"),
             credential=text(said, "credential"),
         )
 

@@ -64,6 +64,7 @@ class OcsfParser:
             address=own,
             src=src,
             dst=dst,
+            agent=text(section(event, "device"), "uid"),
         )
 
 

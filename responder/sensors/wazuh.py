@@ -74,6 +74,7 @@ class WazuhParser:
             address=_first(agent, ("ip",)) or _first(event, ("location",)),
             src=_first(data, _SOURCES) or _first(windows, _WINDOWS_SOURCES),
             dst=_first(data, _DESTINATIONS) or _first(windows, _WINDOWS_DESTINATIONS),
+            agent=text(agent, "id"),
             credential=_credential(event),
         )
 

@@ -203,6 +203,20 @@ def test_alert_about_nobody_we_know_is_counted_by_name(learned: Picture) -> None
     assert all(learned.evidence(entity).total == 0 for entity in learned.entities())
 
 
+def test_a_host_is_found_by_name_then_address_then_agent() -> None:
+    web = Asset("web", "dmz", addresses=("10.0.1.10",), names=("017",))
+    relay = Asset("relay", "dmz", addresses=("10.0.1.20",), names=("020",))
+    for said, hit in (
+        (Alert(T0, "x", "y", host="web", address="10.0.1.20", agent="020"), "web"),
+        (Alert(T0, "x", "y", host="other", address="10.0.1.20", agent="017"), "relay"),
+        (Alert(T0, "x", "y", host="other", agent="017"), "web"),
+    ):
+        picture = Picture(Inventory((web, relay)))
+        picture.observe(said, T0)
+        loud = {e.id for e in picture.entities() if picture.evidence(e).total > 0}
+        assert loud == {hit}
+
+
 def test_a_credential_named_as_an_asset_is_another_entity() -> None:
     picture = Picture(Inventory((Asset("web", "dmz"),), (Credential("web"),)))
     picture.observe(alert(), T0)

@@ -258,7 +258,7 @@ def test_feeds_are_shown(world: World) -> None:
     assert "start it with `countersign run`" in shown(world)
     write(world, "a.json", eve_line(world.now), b"nonsense\n")
     world.responder(Wants()).tick()
-    a, keys = json.loads(shown(world, "--json"))
+    a, keys = json.loads(shown(world, "--json"))["feeds"]
     assert (a["alerts"], a["malformed"], a["last_reason"], a["complaint"]) == (1, 1, "not JSON", "")
     assert "not a regular file" in keys["complaint"] and keys["silent_for"] is None
     assert "alerts" in shown(world)

@@ -175,6 +175,7 @@ def test_wazuh_accepted_key() -> None:
         host="mail",
         address="172.17.131.81",
         src="10.35.35.202",
+        agent="18",
         credential=f"ssh:SHA256:{FINGERPRINT}",
     )
 
