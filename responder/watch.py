@@ -81,8 +81,8 @@ class Watch:
         nats = self.picture.observe(alert, now)
         if nats > 0.0:
             self.recent.append(alert.to_json())
-        if nats > 0.0 and now - time <= _LATE:
-            self._decide(time)
+            if now - time <= _LATE:
+                self._decide(time)
 
     def advance(self, time: float, now: float | None = None) -> None:
         """Time passes until `time`. Of what is long past when it is `now` nothing is decided."""
@@ -92,7 +92,8 @@ class Watch:
             self._next += MINUTE
         self.picture.advance(time)
         self._next = self._after(self.picture.time)
-        if self._soon and not self.holding:
+        late = now is not None and now - self.picture.time > _LATE
+        if self._soon and not self.holding and not late:
             self._soon = False
             self._decide(self.picture.time)
 
