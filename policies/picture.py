@@ -42,6 +42,7 @@ from policies.evidence import (
     surprise,
     surprise_of_indicator,
 )
+from policies.hearing import Hearing
 from policies.inventory import Inventory
 
 __all__ = ["MAX_INDICATORS", "Entity", "Evidence", "Picture"]
@@ -55,10 +56,6 @@ _OTHER = "other"  # that slot
 _FAINT = 1e-6  # less is nothing
 _FORGOTTEN = 1440  # minutes in which the strongest evidence becomes faint
 _MINUTES = WINDOW // MINUTE  # in a window
-_MAX_SENSORS = 256  # whose silence is noticed
-_USUAL = 0.9  # share of the windows in which a sensor speaks that is never silent for long
-_KNOWN = 36  # windows from which it is known which do
-_SILENT = 3 * WINDOW  # seconds
 _FADING = slice(EVIDENCE, EVIDENCE + len(FACTORS))
 
 
@@ -122,8 +119,7 @@ class Picture:
         self.site_rates: dict[str, int] = {}  # type -> windows in which it was seen anywhere
         self.rates: dict[str, dict[str, int]] = {}  # entity id -> type -> windows
         self._routes: dict[tuple[Any, ...], _Route] = {}
-        self._heard: dict[str, float] = {}  # sensor -> when last
-        self._spoke: dict[str, int] = {}  # sensor -> windows
+        self._hearing = Hearing()
         self._minutes = 0  # since the start, of those that are over
         self._first = len(inventory.assets) + len(inventory.credentials)  # row of an indicator
         self.rows: Table = np.zeros(
@@ -156,7 +152,7 @@ class Picture:
         if time > self.time:
             self.advance(time)
         route = self._route(alert)
-        self._heard[route.sensor] = self.time
+        self._hearing.hear(route.sensor, self.time)
         if route.unknown:
             self.unknown_assets[route.unknown] += 1
         news = 0.0
@@ -191,20 +187,13 @@ class Picture:
 
     def silent(self) -> tuple[str, ...]:
         """Sensors that spoke in nearly every window, and have not for long."""
-        return tuple(name for name in self._usual() if self._is_silent(name))
+        usual = self._hearing.usual(self.windows)
+        return tuple(name for name in usual if self._hearing.is_silent(name, self.time))
 
     def stale(self) -> bool:
         """Whether everyone is silent who usually is not: then this is how things were."""
-        usual = self._usual()
-        return bool(usual) and all(map(self._is_silent, usual))
-
-    def _usual(self) -> list[str]:
-        if self.windows < _KNOWN:
-            return []
-        return [name for name, count in self._spoke.items() if count >= _USUAL * self.windows]
-
-    def _is_silent(self, name: str) -> bool:
-        return self.time - self._heard[name] > _SILENT
+        usual = self._hearing.usual(self.windows)
+        return bool(usual) and len(self.silent()) == len(usual)
 
     def entities(self) -> tuple[Entity, ...]:
         """By row: assets and credentials in inventory order, then indicators."""
@@ -246,7 +235,7 @@ class Picture:
             "site_rates": self.site_rates,
             "rates": self.rates,
             "unknown_assets": self.unknown_assets,
-            "sensors": [[k, at, self._spoke.get(k, 0)] for k, at in self._heard.items()],
+            "sensors": self._hearing.to_json(),
             "rows": [saved for row in range(len(self._entities)) if (saved := self._dump(row))],
         }
 
@@ -266,8 +255,7 @@ class Picture:
         picture.site_rates = dict(state["site_rates"])
         picture.rates = {k: dict(v) for k, v in state["rates"].items()}
         picture.unknown_assets = dict(state["unknown_assets"])
-        for name, heard, spoke in state["sensors"]:
-            picture._heard[name], picture._spoke[name] = float(heard), int(spoke)
+        picture._hearing = Hearing.from_json(state["sensors"])
         for saved in state["rows"]:
             picture._load(*saved)
         return picture
@@ -338,8 +326,7 @@ class Picture:
         indicator = None if address is None else self._reach(address, rows)
         credential = self._row.get(Entity(Kind.REVOKE, alert.credential))
         rows += [row for row in (credential, indicator) if row is not None]
-        known = alert.sensor in self._heard or len(self._heard) < _MAX_SENSORS
-        sensor = alert.sensor if known else _OTHER
+        sensor = self._hearing.name(alert.sensor)
         return _Route(kind, Stage.of(alert.tactic), tuple(rows), unknown, sensor)
 
     def _assets_of(self, alert: Alert) -> tuple[list[int], str]:
@@ -453,9 +440,7 @@ class Picture:
     def _close(self, windows: int, opened: float) -> None:
         """The window that `opened` then is over, and maybe some more in which nothing came."""
         self.windows += windows
-        for name, heard in self._heard.items():
-            if heard >= opened:
-                self._spoke[name] = self._spoke.get(name, 0) + 1
+        self._hearing.close(opened)
         anywhere: set[str] = set()
         for entity, trace in zip(self._entities, self._traces, strict=True):
             anywhere |= trace.types

@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from responder.chain.records import Status
 from responder.demo import Conductor, Recording
 from responder.errors import Permanent
 from responder.evidence import EvidenceStore
-from responder.sensors import FORMATS, detect, recorded_lines
+from responder.sensors import FORMATS, format_of
 from responder.settings import DEFAULT_HOME
 from responder.site import OPERATORS, client
 from responder.view import Timeline, orders, summary
@@ -36,7 +35,6 @@ __all__ = ["demo", "up"]
 _SIMULATED_MINUTES = 90
 _SIMULATED_SPEED = 300.0
 _RECORDED_SPEED = 6000.0
-_LINES_TO_DETECT = 50
 
 
 def _feed_options(command: Any) -> Any:
@@ -162,7 +160,7 @@ def _recording(
         if inventory is None:
             raise Permanent("recorded alerts need --inventory, the site they were recorded at")
         site = Inventory.load(inventory)
-        return Recording.load(alerts, format_ or _detect(alerts)), site
+        return Recording.load(alerts, format_ or format_of(alerts)), site
     folder = home / "simulated"
     argv = [sys.executable, "-m", "responder", "simulate", "--out", str(folder)]
     argv += ["--seed", str(seed), "--minutes", str(_SIMULATED_MINUTES)]
@@ -172,13 +170,6 @@ def _recording(
         raise Permanent(f"the simulated network failed: {done.stderr.strip()[-500:]}")
     recording = Recording.load(folder / "alerts.eve.json", "eve", _SIMULATED_MINUTES * 60)
     return recording, Inventory.load(inventory or folder / "inventory.yaml")
-
-
-def _detect(alerts: Path) -> str:
-    found = detect(islice(recorded_lines(alerts), _LINES_TO_DETECT))
-    if found is None:
-        raise Permanent(f"{alerts} looks like none of {', '.join(FORMATS)}; give --format")
-    return found
 
 
 def _conductor(

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -25,13 +24,12 @@ from responder.errors import Permanent
 from responder.evidence import canonical
 from responder.policy import load_policy
 from responder.replay import Recorded, replay
-from responder.sensors import FORMATS, detect, recorded_lines
+from responder.sensors import format_of
 from responder.sensors.tactics import Tactics
 from responder.view import plain, stamp
 
 __all__ = ["replay_command"]
 
-_LINES_TO_DETECT = 50
 _NAMED = 5  # targets, in the table
 _DAY = 86400.0
 
@@ -81,7 +79,7 @@ def replay_command(
         began = time.monotonic()
         with ExitStack() as stack:
             file = stack.enter_context(out.open("w", encoding="utf-8")) if out else sys.stdout
-            recorded = _load(alerts, format_ or _detect(alerts), tactics)
+            recorded = _load(alerts, format_ or format_of(alerts), tactics)
             summaries = [
                 _run(recorded, site, each, file, compared=bool(compare)) for each in policies
             ]
@@ -100,13 +98,6 @@ def _policies(names: Sequence[str]) -> list[Policy]:
     found = [load_policy(name) for name in names]
     if len({policy.name for policy in found}) < len(found):
         raise Permanent("--compare: two of the policies have one name, so nothing tells them apart")
-    return found
-
-
-def _detect(alerts: Path) -> str:
-    found = detect(islice(recorded_lines(alerts), _LINES_TO_DETECT))
-    if found is None:
-        raise Permanent(f"{alerts} looks like none of {', '.join(FORMATS)}; give --format")
     return found
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import tzinfo
+from itertools import islice
 from pathlib import Path
 
 from responder.clock import Clock, SystemClock
@@ -35,11 +36,13 @@ __all__ = [
     "Tactics",
     "Tail",
     "detect",
+    "format_of",
     "is_mapping",
     "parser",
     "recorded_lines",
 ]
 
+_LINES_TO_DETECT = 50
 _PARSERS: dict[str, Callable[[Tactics], Parser]] = {
     "eve": EveParser,
     "wazuh": WazuhParser,
@@ -102,3 +105,11 @@ def detect(first_lines: Iterable[bytes]) -> str | None:
                 continue
             return name
     return None
+
+
+def format_of(path: Path) -> str:
+    """The format of a recorded file. Raises Permanent where its first lines do not tell."""
+    found = detect(islice(recorded_lines(path), _LINES_TO_DETECT))
+    if found is None:
+        raise Permanent(f"{path} looks like none of {', '.join(FORMATS)}; give --format")
+    return found

@@ -102,7 +102,7 @@ def test_memory_is_bounded(under_flood: tuple[list[Decision], Picture, Watch]) -
     assert len(picture.site_rates) <= 4096 + 1
     assert len(picture.unknown_assets) <= 4096
     assert len(picture._routes) <= 16_384
-    assert len(picture._heard) <= 256 + 1
+    assert len(picture._hearing) <= 256 + 1
     assert all(len(trace.recent) <= 64 for trace in picture._traces)
     assert all(len(trace.types) <= 256 + 1 for trace in picture._traces)
     assert len(watch.recent) <= 400
