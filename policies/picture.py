@@ -44,6 +44,7 @@ from policies.evidence import (
 )
 from policies.hearing import Hearing
 from policies.inventory import Inventory
+from policies.steady import OUTWARD, STEADY, Steady
 
 __all__ = ["MAX_INDICATORS", "Entity", "Evidence", "Picture"]
 
@@ -96,6 +97,7 @@ class _Trace:
     """What is kept beside a row, and no policy sees."""
 
     types: set[str] = field(default_factory=set)  # of the open window
+    outward: set[str] = field(default_factory=set)  # of these, what says that something goes out
     alerts: int = 0  # of the open window
     counted: int = 0  # of these, as many as its row shows
     recent: dict[str, tuple[float, float]] = field(default_factory=dict)  # oldest first
@@ -120,6 +122,7 @@ class Picture:
         self.rates: dict[str, dict[str, int]] = {}  # entity id -> type -> windows
         self._routes: dict[tuple[Any, ...], _Route] = {}
         self._hearing = Hearing()
+        self._steady = Steady(inventory.assets)
         self._minutes = 0  # since the start, of those that are over
         self._first = len(inventory.assets) + len(inventory.credentials)  # row of an indicator
         self.rows: Table = np.zeros(
@@ -168,16 +171,13 @@ class Picture:
         self.time = max(self.time, now)
         if self.start is None:
             self.start = self.time
-        minutes = int((self.time - self.start) // MINUTE)
-        passed = minutes - self._minutes
-        if passed <= 0:
+        minutes = int((self.time - self.start) // MINUTE) - self._minutes
+        if minutes <= 0:
             return
-        self._fade(passed)
-        window = self._minutes // _MINUTES
-        windows = minutes // _MINUTES - window
-        self._minutes = minutes
-        if windows:
-            self._close(windows, self.start + window * WINDOW)
+        left = _MINUTES - self._minutes % _MINUTES  # of the open window
+        self._pass(min(minutes, left), self.start)
+        if minutes > left:
+            self._pass(minutes - left, self.start)  # in which nothing came
 
     # ------------------------------------------------------------ output
 
@@ -236,6 +236,7 @@ class Picture:
             "rates": self.rates,
             "unknown_assets": self.unknown_assets,
             "sensors": self._hearing.to_json(),
+            "steady": self._steady.to_json(),
             "rows": [saved for row in range(len(self._entities)) if (saved := self._dump(row))],
         }
 
@@ -256,6 +257,7 @@ class Picture:
         picture.rates = {k: dict(v) for k, v in state["rates"].items()}
         picture.unknown_assets = dict(state["unknown_assets"])
         picture._hearing = Hearing.from_json(state["sensors"])
+        picture._steady = Steady.from_json(inventory.assets, state["steady"])
         for saved in state["rows"]:
             picture._load(*saved)
         return picture
@@ -266,9 +268,9 @@ class Picture:
         if row < self._first and not own.any() and trace == _Trace():
             return None
         recent = [[kind, time, nats] for kind, (time, nats) in trace.recent.items()]
-        types, touched = sorted(trace.types), list(trace.touched)
-        name = entity.kind.name
-        return [name, entity.id, own.tolist(), types, trace.alerts, recent, touched]
+        types, outward = sorted(trace.types), sorted(trace.outward)
+        name, touched = entity.kind.name, list(trace.touched)
+        return [name, entity.id, own.tolist(), types, outward, trace.alerts, recent, touched]
 
     def _load(
         self,
@@ -276,6 +278,7 @@ class Picture:
         name: str,
         own: list[float],
         types: list[str],
+        outward: list[str],
         alerts: int,
         recent: list[Any],
         touched: list[str],
@@ -288,7 +291,11 @@ class Picture:
             return
         self.rows[_FADING, row] = own
         self._traces[row] = _Trace(
-            set(types), int(alerts), int(alerts), {k: (t, n) for k, t, n in recent}
+            set(types),
+            set(outward),
+            int(alerts),
+            int(alerts),
+            {k: (t, n) for k, t, n in recent},
         )
         self._touch(row, (a for a in touched if Entity(Kind.ISOLATE, a) in self._row))
 
@@ -368,15 +375,21 @@ class Picture:
         if kind in trace.types:
             return 0.0
         trace.types.add(kind)
+        if stage in OUTWARD:
+            trace.outward.add(kind)
         self.site_rates.setdefault(kind, 0)
         nats = self.surprise(self._entities[row], kind)
+        self._add(row, kind, stage, nats, self.time)
+        return nats
+
+    def _add(self, row: int, kind: str, stage: Stage, nats: float, time: float) -> None:
         add(self.rows, row, int(stage), nats)
         if nats >= SURPRISING:
-            trace.recent.pop(kind, None)  # re-insert: the oldest stays first
-            trace.recent[kind] = (self.time, nats)
-            if len(trace.recent) > _MAX_RECENT:
-                del trace.recent[next(iter(trace.recent))]
-        return nats
+            recent = self._traces[row].recent
+            recent.pop(kind, None)  # re-insert: the oldest stays first
+            recent[kind] = (time, nats)
+            if len(recent) > _MAX_RECENT:
+                del recent[next(iter(recent))]
 
     # ------------------------------------------------------------ rows
 
@@ -422,6 +435,14 @@ class Picture:
 
     # ------------------------------------------------------------ time
 
+    def _pass(self, minutes: int, start: float) -> None:
+        """Minutes go by, to the end of the open window at most or from the end of one."""
+        self._fade(minutes)
+        window = self._minutes // _MINUTES
+        self._minutes += minutes
+        if windows := self._minutes // _MINUTES - window:
+            self._close(windows, start + window * WINDOW)
+
     def _fade(self, minutes: int) -> None:
         """`evidence.fade` of every row, and what is faint goes."""
         self._count()
@@ -441,6 +462,12 @@ class Picture:
         """The window that `opened` then is over, and maybe some more in which nothing came."""
         self.windows += windows
         self._hearing.close(opened)
+        outward = {
+            r: t.outward for r, t in enumerate(self._traces[: len(self._zones)]) if t.outward
+        }
+        for asset, kind in self._steady.close(windows, outward):
+            said = f"{kind}, two days without a break"
+            self._add(asset, said, Stage.IMPACT, STEADY, opened + WINDOW)
         anywhere: set[str] = set()
         for entity, trace in zip(self._entities, self._traces, strict=True):
             anywhere |= trace.types
@@ -448,6 +475,6 @@ class Picture:
                 rates = self.rates.setdefault(entity.id, {})
                 for kind in sorted(trace.types):
                     rates[kind] = rates.get(kind, 0) + 1
-            trace.types, trace.alerts, trace.counted = set(), 0, 0
+            trace.types, trace.outward, trace.alerts, trace.counted = set(), set(), 0, 0
         for kind in anywhere:
             self.site_rates[kind] = self.site_rates.get(kind, 0) + 1

@@ -11,6 +11,7 @@ reads what an analyst would read, in this order.
      tells more, less is enough. An administrator at work shows the second without the first;
    - it is loud: more kinds of surprising alerts than a scan leaves, and no longer only new ones, so
      that what merely passes by has passed. For sensors that do not say what their alerts mean.
+   And if data leaves it or it calls home, day and night (`policies.steady`), whatever others do.
 2. An outside address with enough against it that reached a machine is blocked, the sooner if it
    scans one machine after the other; and a key in use where an intruder is at work is revoked.
    Both are cheap to undo, so less evidence is enough.
@@ -76,6 +77,7 @@ class Thresholds:
     loud_total: float = 115.0
     loud_types: float = 12.0  # surprising ones, faded over an hour
     loud_recent: float = 0.7  # share of them, at most, that is of the last minutes
+    leak: float = 60.0  # nats of what leaves; no three kinds of alerts say as much
     block_total: float = 20.0
     block_touched: float = 1.0  # assets
     scan_total: float = 3.0  # of what is called a scan
@@ -96,7 +98,7 @@ class Playbook:
     def __init__(self, thresholds: Thresholds | None = None) -> None:
         self.thresholds = thresholds or Thresholds()
         canonical = json.dumps(asdict(self.thresholds), sort_keys=True, separators=(",", ":"))
-        self.hash = hashlib.sha256(f"countersign-playbook-3\n{canonical}".encode()).digest()
+        self.hash = hashlib.sha256(f"countersign-playbook-4\n{canonical}".encode()).digest()
 
     def scores(self, observation: Observation) -> Scores:
         """Isolation by its evidence, relative to the threshold, above all else; "do nothing"
@@ -134,7 +136,9 @@ class Playbook:
         loud &= recent <= t.loud_recent * types
         asset = rows[:, KIND + Kind.ISOLATE] > 0
         leads = total >= t.isolate_lead * NATS * strongest_other
-        return _where(asset & leads & (entered | went_on | loud), total / t.inside_total)
+        leaks = NATS * rows[:, EVIDENCE + Stage.IMPACT] >= t.leak
+        guilty = (leads & (entered | went_on | loud)) | leaks
+        return _where(asset & guilty, total / t.inside_total)
 
     def _other(self, rows: Rows) -> Scores:
         t = self.thresholds

@@ -29,6 +29,7 @@ from policies.columns import (
 from policies.evidence import WINDOW, fade
 from policies.inventory import Asset, Credential, Inventory
 from policies.picture import MAX_INDICATORS, Entity, Evidence, Picture
+from policies.steady import STEADY
 
 SITE = Inventory(
     (Asset("web", "dmz", addresses=("10.0.0.1",)), Asset("mail", "dmz", addresses=("10.0.0.2",))),
@@ -132,6 +133,57 @@ def test_evidence_goes_to_the_stage_of_its_tactic(learned: Picture) -> None:
     learned.observe(alert("new", tactic=Tactic.LATERAL_MOVEMENT), T0)
     assert web(learned).stages[Stage.SPREAD] == web(learned).total > 0
     assert cell(learned, WEB, EVIDENCE + Stage.SPREAD) == cell(learned, WEB, TOTAL)
+
+
+TWO_DAYS = 2 * 86_400 // WINDOW
+
+
+def calling(windows: int, each: int = 1, tactic: Tactic = Tactic.COMMAND_AND_CONTROL) -> Picture:
+    """A site of which one machine has had the same alert in so many windows, all over at the end;
+    time went on by so many steps in each.
+    """
+    picture = Picture(SITE)
+    for i in range(windows):
+        picture.observe(alert("beacon", T0 + WINDOW * i, tactic=tactic), T0 + WINDOW * i)
+        for step in range(1, each + 1):
+            picture.advance(T0 + WINDOW * (i + step / each))
+    return picture
+
+
+def test_what_calls_out_for_two_days_without_a_break_surprises_again() -> None:
+    assert web(calling(TWO_DAYS - 1)).total < 1.0
+    late = calling(TWO_DAYS)
+    assert web(late).stages[Stage.IMPACT] == pytest.approx(STEADY)
+    assert web(late).recent == {
+        "s:beacon, two days without a break": (T0 + WINDOW * TWO_DAYS, STEADY)
+    }
+    assert late.evidence(MAIL).total == 0.0
+    assert calling(TWO_DAYS, each=7).to_json() == late.to_json()
+
+
+def test_what_says_nothing_of_going_out_may_last_as_long_as_it_likes() -> None:
+    assert web(calling(TWO_DAYS + 9, tactic=Tactic.RECONNAISSANCE)).total < 1.0
+
+
+@pytest.mark.parametrize("steps", [[12.0], [4.0, 12.0], [1.0, 2.5, 9.0, 11.0, 12.0]])
+def test_in_how_many_steps_time_passes_after_it_does_not_matter(steps: list[float]) -> None:
+    picture, once = calling(TWO_DAYS - 1), calling(TWO_DAYS - 1)
+    for each in (picture, once):
+        each.observe(alert("beacon", each.time, tactic=Tactic.EXFILTRATION), each.time)
+    since = picture.time
+    for windows in steps:
+        picture.advance(since + windows * WINDOW)
+    for minutes in range(121):
+        once.advance(since + minutes * 60)
+    assert picture.to_json() == once.to_json()
+
+
+def test_a_restart_does_not_end_a_steady_call() -> None:
+    before = calling(TWO_DAYS - 1)
+    picture = Picture.from_json(SITE, json.loads(json.dumps(before.to_json())))
+    picture.observe(alert("beacon", picture.time, tactic=Tactic.EXFILTRATION), picture.time)
+    picture.advance(picture.time + WINDOW)
+    assert web(picture).stages[Stage.IMPACT] == pytest.approx(STEADY)
 
 
 def test_only_what_surprises_is_told_and_recent(learned: Picture) -> None:
@@ -444,15 +496,16 @@ def test_restored_picture_follows_the_inventory(learned: Picture) -> None:
     "change",
     [
         {"version": 1},
+        {"steady": {"web": ["a"]}},
         {"rows": [["ISOLATE", "web"]]},
-        {"rows": [["ISOLATE", "web", [1.0, 2.0], [], 0, [], []]]},
-        {"rows": [["EXPLODE", "web", [0.0] * 12, [], 0, [], []]]},
-        {"rows": [["BLOCK", "no address", [0.0] * 12, [], 0, [], []]]},
+        {"rows": [["ISOLATE", "web", [1.0, 2.0], [], [], 0, [], []]]},
+        {"rows": [["EXPLODE", "web", [0.0] * 12, [], [], 0, [], []]]},
+        {"rows": [["BLOCK", "no address", [0.0] * 12, [], [], 0, [], []]]},
     ],
 )
 def test_what_another_version_saved_is_refused(learned: Picture, change: dict) -> None:
     learned.observe(alert("new"), T0)
-    with pytest.raises((KeyError, TypeError, ValueError)):
+    with pytest.raises((AttributeError, KeyError, TypeError, ValueError)):
         Picture.from_json(SITE, learned.to_json() | change)
     with pytest.raises(KeyError):
         Picture.from_json(SITE, {"windows": 300})

@@ -88,6 +88,17 @@ def test_as_loud_as_another_machine_is_a_scan(story: dict[str, float]) -> None:
     assert choice(other | {"is_asset": 0.0, "is_indicator": 1.0}, story) == 2
 
 
+LEAKING = {"is_asset": 1.0, "evidence_total": 62 / 50, "evidence_impact": 61 / 50}
+
+
+def test_isolates_what_leaks_whatever_others_do() -> None:
+    louder = {"is_asset": 1.0, "evidence_total": 150 / 50}
+    assert choice(louder, LEAKING) == 2
+    assert choice(louder, LEAKING | {"evidence_impact": 59 / 50}) == 0
+    assert choice(louder, LEAKING | {"protected": 1.0}) == 0
+    assert choice(louder, LEAKING | {"is_asset": 0.0}) == 0
+
+
 def test_blocks_what_much_speaks_against() -> None:
     address = {"is_indicator": 1.0, "evidence_total": 21 / 50, "touched": np.log1p(1) / 4}
     assert choice(address) == 1

@@ -207,7 +207,9 @@ def test_recorded_attacks_are_answered(shared_data: Path) -> None:
     """By the policy that is the default, with nothing tuned to any of them."""
     argv = [sys.executable, str(Path(bench_ait.__file__)), "--json", "--data", str(shared_data)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=1200, check=True)
-    figures = json.loads(done.stdout.splitlines()[-1])["asked"]
+    result = json.loads(done.stdout.splitlines()[-1])
+    assert result["scenarios"]["santos"]["recorded"]["share_while_leaking"]
+    figures = result["asked"]
     assert figures["isolated_in_time"] == figures["scenarios"] >= 4
     assert figures["stealth_in_time"] >= 3
     assert (figures["false"], figures["stealth_false"]) == (0, 0)
