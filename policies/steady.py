@@ -35,7 +35,7 @@ class Steady:
     def close(self, windows: int, outward: Mapping[int, Iterable[str]]) -> list[tuple[int, str]]:
         """So many windows are over, in the first of which these types came from these assets.
         Who is to be looked at for what: machines alone with a type that has come for long. Gateways
-        are left out, since they pass on what others ask; what several machines do is the site's way.
+        are left out, since they pass on what others ask; what several do is the site's way.
         """
         before, self._runs = self._runs, {}
         if windows > 1:

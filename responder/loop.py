@@ -158,6 +158,7 @@ class Responder:
 
     def _sync(self) -> None:
         self.ledger.sync(self._clients.agent)
+        self._clients.agent.prepare()
         if self.final is not self.ledger:
             self.final.sync(self._clients.enforcer)
 

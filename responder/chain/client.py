@@ -6,19 +6,17 @@ gate's hash chain.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import requests
 from eth_account.signers.local import LocalAccount
-from eth_typing import ChecksumAddress
 from web3 import HTTPProvider, Web3
-from web3.exceptions import ContractLogicError, TimeExhausted, Web3Exception
-from web3.types import Nonce, TxParams, Wei
+from web3.exceptions import ContractLogicError, Web3Exception
 
 from policies.actions import Kind
+from responder.chain.account import Account
 from responder.chain.events import Event, artifact, decode_log
 from responder.chain.manifest import Manifest
 from responder.chain.merkle import Receipt
@@ -31,9 +29,7 @@ __all__ = ["Block", "GateClient", "Refused", "for_each"]
 _T = TypeVar("_T")
 
 _LOG_RANGE = 5_000  # blocks per request; public nodes refuse much more
-_RECEIPT_SECONDS = 60
 _REQUEST_SECONDS = 10
-_FEES_SECONDS = 10.0  # for which fees are taken for what they were
 
 Signature = tuple[str, bytes]  # signer, signature
 Names = Sequence[Sequence[bytes]]
@@ -71,14 +67,14 @@ class GateClient:
         timeout = {"timeout": _REQUEST_SECONDS}
         # Cached: the chain id alone, which web3 would ask for before every call.
         self._w3 = Web3(HTTPProvider(rpc, timeout, cache_allowed_requests=True))
-        self._gate = self._w3.eth.contract(
-            address=Web3.to_checksum_address(manifest.gate), abi=artifact("Gate")["abi"]
+        address, abi = Web3.to_checksum_address(manifest.gate), artifact("Gate")["abi"]
+        self._gate = self._w3.eth.contract(address=address, abi=abi)
+        self._account = (
+            None if account is None else Account(self._w3, manifest.chain_id, account, address, abi)
         )
-        self._account = account
         self.address = "" if account is None else str(account.address)  # whom it sends as
         self._confirmations = confirmations
         self.sent = 0  # transactions that were mined
-        self._fees_known, self._fees_until = TxParams(), 0.0
         self.domain = Domain(manifest.chain_id, self._gate.address)
         self.first_block = manifest.block
 
@@ -180,7 +176,7 @@ class GateClient:
     # ------------------------------------------------------------ writing: proposals and batches
 
     def propose(self, proposal: Proposal) -> bytes:
-        return self._send("propose", proposal.abi())
+        return self._send("propose", proposal.abi(), sort=f"propose {proposal.kind.name}")
 
     def propose_approved(self, proposal: Proposal, signatures: Sequence[bytes]) -> bytes:
         """Proposed, approved and executed at once: signatures of 65 bytes, of operators' keys."""
@@ -295,51 +291,23 @@ class GateClient:
         """`target`: index into the batch's targets."""
         return self._send("reportMissingBatch", batch.abi(), target)
 
-    def _send(self, name: str, *args: Any) -> bytes:
+    def prepare(self) -> None:
+        """Asks beforehand what the next transaction needs, so that it need not wait for it."""
+        if self._account is not None:
+            with _Rpc(self._rpc):
+                self._account.prepare()
+
+    def _send(self, name: str, *args: Any, sort: str = "") -> bytes:
         """Sends one call and waits until it is mined. Raises Refused with the gate's reason."""
         if self._account is None:
             raise Permanent(f"no key to send {name} with; give a keystore")
-        call = self._gate.get_function_by_name(name)(*args)
-        sender = self._account.address
         with _Rpc(self._rpc):
             try:
-                nonce = self._nonce(sender)
-                tx: TxParams = call.build_transaction(
-                    {"from": sender, "nonce": nonce, **self._fees()}
-                )
-                tx["gas"] += tx["gas"] // 4  # it may cost more at the time when it is mined
-                signed = self._account.sign_transaction(tx)  # type: ignore[arg-type]
-                sent = self._w3.eth.send_raw_transaction(signed.raw_transaction)
-                receipt = self._w3.eth.wait_for_transaction_receipt(
-                    sent, timeout=_RECEIPT_SECONDS, poll_latency=0.02
-                )
+                sent = self._account.send(name, args, sort)
             except ContractLogicError as error:
                 raise _refused(name, error) from error
-            except TimeExhausted as error:
-                raise Temporary(f"{name} was not mined within {_RECEIPT_SECONDS} s") from error
-        if receipt["status"] != 1:
-            raise Temporary(f"{name} was mined but reverted; the state changed in between")
         self.sent += 1
-        return bytes(sent)
-
-    def _fees(self) -> TxParams:
-        """As web3 would fill them in, asked anew after a while only: they bear doubling."""
-        if time.monotonic() >= self._fees_until:
-            base = self._w3.eth.get_block("latest").get("baseFeePerGas", Wei(0))
-            tip = self._w3.eth.max_priority_fee
-            self._fees_known = {
-                "maxFeePerGas": Wei(2 * base + tip),
-                "maxPriorityFeePerGas": tip,
-            }
-            self._fees_until = time.monotonic() + _FEES_SECONDS
-        return self._fees_known
-
-    def _nonce(self, sender: ChecksumAddress) -> Nonce:
-        """One transaction at a time: what waits is not in the ledger, and would be sent again."""
-        mined = self._w3.eth.get_transaction_count(sender, "latest")
-        if self._w3.eth.get_transaction_count(sender, "pending") > mined:
-            raise Temporary(f"an earlier transaction of {sender} still waits to be mined")
-        return mined
+        return sent
 
 
 class _Rpc:

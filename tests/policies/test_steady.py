@@ -18,7 +18,7 @@ def close(steady: Steady, times: int, *assets: int) -> list[tuple[int, str]]:
     """What the last of so many windows told, in each of which these assets called out."""
     told: list[tuple[int, str]] = []
     for _ in range(times):
-        told = steady.close(1, dict.fromkeys(assets, ["dns"]))
+        told = steady.close(1, {asset: ["dns"] for asset in assets})
     return told
 
 

@@ -45,6 +45,64 @@ def test_what_was_sent_is_counted(world: World) -> None:
     assert agent.sent == 1
 
 
+def requests(gate: GateClient) -> list[str]:
+    """The methods that a fresh client asks the node for, but the chain's id, which it remembers."""
+    provider: Any = gate._w3.provider
+    asked: list[str] = []
+    honest = provider.make_request
+
+    def ask(method: str, params: Any) -> Any:
+        if method != "eth_chainId":
+            asked.append(method)
+        return honest(method, params)
+
+    provider.make_request = ask
+    return asked
+
+
+def test_a_prepared_proposal_is_sent_and_awaited_and_nothing_else(world: World) -> None:
+    agent = world.gate("agent")
+    asked = requests(agent)
+    agent.propose(world.proposal())
+    asked.clear()
+    agent.prepare()
+    agent.propose(world.proposal(target="db"))
+    assert asked == ["eth_sendRawTransaction", "eth_getTransactionReceipt"]
+
+
+def test_prepared_is_what_would_not_be_known_in_time(world: World) -> None:
+    agent = world.gate("agent")
+    asked = requests(agent)
+    agent.prepare()
+    assert asked
+    asked.clear()
+    agent.prepare()
+    assert asked == []
+    agent.propose(world.proposal())
+    assert asked[0] == "eth_estimateGas"
+
+
+def test_a_refusal_has_words_where_the_node_was_not_asked_before(world: World) -> None:
+    agent = world.gate("agent")
+    agent.propose(world.proposal())
+    world.gate("guardian").pause()
+    with pytest.raises(Refused, match="refused propose: GateRefused"):
+        agent.propose(world.proposal(target="db"))
+    world.resume()
+    agent.propose(world.proposal(target="db"))
+    assert sorted(world.targets()) == ["db", "web"]
+
+
+def test_a_nonce_that_another_process_used_is_asked_for_anew(world: World) -> None:
+    one, other = world.gate("agent"), world.gate("agent")
+    one.prepare()
+    other.propose(world.proposal())
+    with pytest.raises(Permanent, match="nonce too low"):
+        one.propose(world.proposal(target="db"))
+    one.propose(world.proposal(target="db"))
+    assert sorted(world.targets()) == ["db", "web"]
+
+
 def test_a_batch_is_stopped_and_taken_back_before_it_is_sent(world: World) -> None:
     batch = world.batch(Kind.BLOCK, "203.0.113.9", criticality=0)
     world.gate("operator-1").withdraw_batch(batch)
