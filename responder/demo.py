@@ -31,7 +31,7 @@ from responder.chain.records import Status
 from responder.errors import Permanent, Temporary
 from responder.policy import load_policy
 from responder.processes import start, stop
-from responder.sensors import MalformedLine, parser, recorded_lines
+from responder.sensors import MalformedLine, is_mapping, parser, recorded_lines
 from responder.settings import FeedSettings, Settings
 from responder.site import OPERATORS, client, grant_lease, prepare
 from responder.store import Cache
@@ -61,8 +61,8 @@ class Recording:
 
     @staticmethod
     def load(path: Path, format: str, live_seconds: float | None = None) -> Recording:
-        """Reads a file (also .gz and .xz). Lines that no parser takes keep the time of the line
-        before.
+        """Reads a file (also .gz and .xz) in a known format, or by a mapping file. Lines that no
+        parser takes keep the time of the line before.
 
         With `live_seconds`, only so much at the end is played; what comes before is history.
         """
@@ -80,7 +80,10 @@ class Recording:
         first = next(t for t, _ in lines if t > 0)
         lines = [(max(t, first), line) for t, line in lines]
         start = first if live_seconds is None else max(first, lines[-1][0] - live_seconds)
-        return Recording(format, lines, start)
+        # The responder looks for mapping files from another folder.
+        return Recording(
+            str(Path(format).resolve()) if is_mapping(format) else format, lines, start
+        )
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from responder.chain.records import Status
 from responder.demo import Conductor, Recording
 from responder.errors import Permanent
 from responder.evidence import EvidenceStore
-from responder.sensors import FORMATS, format_of
+from responder.sensors import format_of
 from responder.settings import DEFAULT_HOME
 from responder.site import OPERATORS, client
 from responder.view import Timeline, orders, summary
@@ -45,8 +45,7 @@ def _feed_options(command: Any) -> Any:
         click.option(
             "--format",
             "format_",
-            type=click.Choice(FORMATS),
-            help="Of the alerts; found out from their first lines without it.",
+            help="Of the alerts, or a mapping file; found out from their first lines without it.",
         ),
         click.option("--inventory", type=click.Path(path_type=Path, exists=True)),
         click.option(

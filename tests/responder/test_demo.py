@@ -58,3 +58,16 @@ def test_a_file_without_alerts_is_refused(tmp_path: Path, lines: list[bytes]) ->
 def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Permanent, match="unknown alert format 'csv'"):
         Recording.load(recorded(tmp_path, at(0)), "csv")
+
+
+def test_a_mapping_file_is_named_so_that_it_is_found_from_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own.yaml").write_text(
+        "{time: {path: when, format: seconds}, sensor: {default: acme}, type: rule}"
+    )
+    alerts = recorded(tmp_path, *(b'{"when": %d, "rule": "r"}\n' % (GENESIS + s) for s in (2, 1)))
+    recording = Recording.load(alerts, "own.yaml")
+    assert recording.format == str(tmp_path / "own.yaml")
+    assert [t - GENESIS for t, _ in recording.lines] == [1, 2]
