@@ -179,6 +179,13 @@ class Picture:
         if minutes > left:
             self._pass(minutes - left, self.start)  # in which nothing came
 
+    def rewind(self, now: float) -> None:
+        """The clock was ahead and was set back: what happened until now happened until then."""
+        if self.start is not None and self.time > now:
+            self.start -= self.time - now
+            self.time = now
+            self._hearing.rewind(now)
+
     # ------------------------------------------------------------ output
 
     def speaks(self) -> bool:
@@ -460,8 +467,7 @@ class Picture:
 
     def _close(self, windows: int, opened: float) -> None:
         """The window that `opened` then is over, and maybe some more in which nothing came."""
-        self.windows += windows
-        self._hearing.close(opened)
+        self.windows += self._hearing.close(opened, windows, self.windows)
         outward = {
             r: t.outward for r, t in enumerate(self._traces[: len(self._zones)]) if t.outward
         }

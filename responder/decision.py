@@ -99,7 +99,7 @@ def _left(hold: Hold, now: float) -> float:
 def _asked(case: Case) -> int:
     """When it was asked for last, or refused."""
     refused = [vote.time for vote in case.rejections.values()]
-    return max([case.proposed_at, *refused, case.released_at or 0])
+    return max([case.proposed_at, *refused, case.released_at or 0, case.vetoed_at or 0])
 
 
 def answers(ledger: Ledger) -> Answers:

@@ -116,9 +116,11 @@ class Responder:
         """One step. Never raises what a later tick could mend."""
         run, sent = self._phases.run, self._transactions()
         synced = self._synced = run("chain", self._sync)
+        if synced:
+            run("prepare", self._clients.agent.prepare)
         now = self._clock.now()
         # Decided is on what the chain said just now, or not at all.
-        open_now = synced and run("decide", lambda: self._proposer.refresh(now))
+        open_now = synced and run("decide", lambda: self._proposer.refresh(now, self.picture))
         self.senses.watch.holding = not open_now
         run("feeds", lambda: self.senses.read(now))
         # First what holds already: the gate takes no receipt of an order that another followed.
@@ -158,7 +160,6 @@ class Responder:
 
     def _sync(self) -> None:
         self.ledger.sync(self._clients.agent)
-        self._clients.agent.prepare()
         if self.final is not self.ledger:
             self.final.sync(self._clients.enforcer)
 

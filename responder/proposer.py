@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from policies.actions import Kind
+from policies.columns import NATS
+from policies.evidence import SPEAKING
 from policies.guardrails import Guardrails
 from policies.observation import Standing
-from policies.picture import Entity
+from policies.picture import Entity, Picture
 from policies.policy import Policy, Verb
 from responder.chain.client import GateClient, for_each
 from responder.chain.ledger import Ledger
@@ -24,6 +27,13 @@ log = logging.getLogger(__name__)
 
 SUGGESTIONS = "suggestions"  # the cache's document of releases that people are asked for
 Suggestion = dict[str, Any]  # order, kind, target, time, reasons, evidence
+
+
+class _Said(NamedTuple):
+    """A proposal that the chain took."""
+
+    entity: Entity
+    deadline: int  # Unix seconds
 
 
 class Proposer:
@@ -43,7 +53,7 @@ class Proposer:
         self._gate, self._ledger, self._evidence = gate, ledger, evidence
         self._suggested = {suggestion["order"]: suggestion for suggestion in suggested}
         self._due: list[Decision] = []
-        self._said: list[Decision] = []  # and not in the ledger yet
+        self._said: dict[bytes, _Said] = {}  # by the proposal's id; not in the ledger yet
         self._guardrails: Guardrails | None = None
         self._answers: Answers | None = None
         self._nonce = 0
@@ -53,14 +63,23 @@ class Proposer:
         """Releases that people are asked for."""
         return list(self._suggested.values())
 
-    def refresh(self, now: float) -> None:
+    def refresh(self, now: float, picture: Picture) -> None:
         """The ledger is in sync again. Raises Permanent or Temporary while nothing may be
         proposed.
         """
         self._guardrails = self._answers = None
-        self._said = []
+        # A node may be behind its own receipts.
+        self._said = {
+            proposal: said
+            for proposal, said in self._said.items()
+            if proposal not in self._ledger.cases and now <= said.deadline
+        }
         live = {order.id.hex() for order in self._ledger.containment(now)}
-        self._suggested = {k: s for k, s in self._suggested.items() if k in live}
+        self._suggested = {
+            order: suggestion
+            for order, suggestion in self._suggested.items()
+            if order in live and not _speaks_again(suggestion, picture)
+        }
         model = self._policy.hash
         if not self._ledger.is_active(model):
             raise Permanent(
@@ -82,10 +101,8 @@ class Proposer:
 
     def standings(self, entities: Collection[Entity], now: float) -> Mapping[Entity, Standing]:
         found = standings(self._ledger, entities, self._gate.address, now)
-        for decision in (*self._due, *self._said):
-            if decision.verb is Verb.RELEASE:
-                continue
-            entity = Entity(decision.action.kind, decision.action.target)
+        due = (_entity(decision) for decision in self._due if decision.verb is Verb.ORDER)
+        for entity in (*due, *(said.entity for said in self._said.values())):
             found[entity] = Standing(pending=True)
         return found
 
@@ -138,7 +155,7 @@ class Proposer:
             nonce=max(self._nonce, self._ledger.next_nonce(agent)),
         )
         self._gate.propose(proposal)
-        self._said.append(decision)
+        self._said[proposal.id(self._gate.domain)] = _Said(_entity(decision), proposal.deadline)
         self._nonce = proposal.nonce + 1  # these proposals are not in the ledger yet
         log.info(
             "proposed %s %s (%s): %s",
@@ -162,3 +179,16 @@ class Proposer:
                     "evidence": evidence.hex(),
                 }
                 log.info("suggested the release of %s %s", action.kind.name, action.target)
+
+
+def _entity(decision: Decision) -> Entity:
+    return Entity(decision.action.kind, decision.action.target)
+
+
+def _speaks_again(suggestion: Suggestion, picture: Picture) -> bool:
+    """Whether what people were asked to release is worth a look again."""
+    try:
+        evidence = picture.evidence(Entity(Kind[suggestion["kind"]], suggestion["target"]))
+    except KeyError:
+        return False
+    return evidence.total >= SPEAKING * NATS

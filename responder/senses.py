@@ -5,6 +5,7 @@ counts once however often the process dies.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -23,8 +24,9 @@ __all__ = ["Senses"]
 
 log = logging.getLogger(__name__)
 
-_LINES_PER_TICK = 20_000
-_BYTES_PER_TICK = 16 << 20
+_SECONDS = 0.5  # that a feed may take of a read; what is left comes in the next
+_LINES = 256  # at once
+_BYTES = 1 << 20
 
 
 class Senses:
@@ -42,6 +44,7 @@ class Senses:
         """As they were at the last checkpoint in `cache`, or from the start."""
         self._settings, self._inventory, self._phases = settings, inventory, phases
         self._alerts = 0
+        self._behind = False  # some feed has more than was read
         self._unsaved = False  # the picture took something in since the last checkpoint
         self._saved_feeds: dict[str, Any] = {}
         picture, self._feeds, recent = self._restore(cache)
@@ -53,20 +56,30 @@ class Senses:
         return self.watch.picture
 
     def read(self, now: float) -> None:
-        """What is new. A feed that cannot be read holds no other up."""
+        """What is new. A feed that cannot be read holds no other up, nor does one that is far
+        behind; but until that one is through, time goes on by what it tells, not by the clock.
+        """
+        self._behind = False
         for feed in self._feeds.values():
             self._phases.run(f"feed {feed.name}", partial(self._read_feed, feed, now))
-        self.watch.advance(now, now)
+        if not self._behind:
+            self.watch.advance(now, now)
 
     def waiting(self) -> bool:
         """Whether a feed may have more than when this was asked last; cheap."""
         return any([feed.waiting() for feed in self._feeds.values()])
 
     def _read_feed(self, feed: Feed, now: float) -> None:
-        for alert in feed.read(_LINES_PER_TICK, _BYTES_PER_TICK, now):
-            self._unsaved = True
-            self._alerts += 1
-            self.watch.take(alert, now)
+        ends, before = time.monotonic() + _SECONDS, -1
+        while before < feed.counters.lines:
+            if time.monotonic() >= ends:
+                self._behind = True
+                break
+            before = feed.counters.lines
+            for alert in feed.read(_LINES, _BYTES, now):
+                self._unsaved = True
+                self._alerts += 1
+                self.watch.take(alert, now)
         feed.check()
 
     # ------------------------------------------------------------ checkpoints

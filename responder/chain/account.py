@@ -19,11 +19,13 @@ from web3 import Web3
 from web3.exceptions import TimeExhausted
 from web3.types import Nonce, TxParams, Wei
 
-from responder.errors import Temporary
+from responder.errors import Permanent, Temporary
 
 __all__ = ["Account"]
 
 _RECEIPT_SECONDS = 60
+_MOST_GAS = 100_000_000  # of one call; no block takes more
+_MOST_FEE = 10_000 * 10**9  # wei for one gas: more asks a node that wants the account's money
 _FRESH_SECONDS = 10.0  # for which fees and nonces are taken for what they were; fees bear doubling
 
 
@@ -60,7 +62,8 @@ class Account:
         """One call; its transaction's hash. With a `sort`, what an earlier call of this sort needed
         is enough, and the node is not asked whether the contract would take it.
 
-        Raises ContractLogicError where the contract refuses it, Temporary where it is not mined.
+        Raises ContractLogicError where the contract refuses it, Temporary where it is not mined,
+        Permanent where the node asks what it must not.
         """
         fresh = time.monotonic() - _FRESH_SECONDS
         if self._fees_at < fresh:
@@ -80,9 +83,9 @@ class Account:
             **self._fees,
         }
         self._nonce_at = float("-inf")  # who knows what becomes of this one
-        gas = self._gas.get(sort)
+        gas = self._gas.pop(sort, None)  # known again once it was enough
         if gas is None:
-            estimate = self._w3.eth.estimate_gas(asked)
+            estimate = _sane("gas", self._w3.eth.estimate_gas(asked), _MOST_GAS)
             gas = estimate + estimate // 4  # it may cost more at the time when it is mined
         signed = self._key.sign_transaction(cast(dict[str, Any], asked | {"gas": gas}))
         sent = self._w3.eth.send_raw_transaction(signed.raw_transaction)
@@ -94,18 +97,18 @@ class Account:
             raise Temporary(f"{name} was not mined within {_RECEIPT_SECONDS} s") from error
         self._nonce, self._nonce_at = Nonce(self._nonce + 1), time.monotonic()
         if receipt["status"] != 1:
-            self._gas.pop(sort, None)
             self._w3.eth.estimate_gas(asked | {"nonce": self._nonce})  # says why, if it still is so
             raise Temporary(f"{name} was mined but reverted; the state changed in between")
         if sort:
-            self._gas.setdefault(sort, 2 * gas)
+            self._gas[sort] = max(gas, 2 * int(receipt["gasUsed"]))
         return bytes(sent)
 
     def _ask_fees(self) -> None:
         """As web3 would fill them in."""
-        base = self._w3.eth.get_block("latest").get("baseFeePerGas", Wei(0))
-        tip = self._w3.eth.max_priority_fee
-        self._fees = {"maxFeePerGas": Wei(2 * base + tip), "maxPriorityFeePerGas": tip}
+        latest = self._w3.eth.get_block("latest")
+        base = _sane("base fee", latest.get("baseFeePerGas", Wei(0)), _MOST_FEE)
+        tip = _sane("tip", self._w3.eth.max_priority_fee, _MOST_FEE)
+        self._fees = {"maxFeePerGas": Wei(2 * base + tip), "maxPriorityFeePerGas": Wei(tip)}
         self._fees_at = time.monotonic()
 
     def _ask_nonce(self) -> bool:
@@ -118,3 +121,10 @@ class Account:
             return False
         self._nonce, self._nonce_at = mined, time.monotonic()
         return True
+
+
+def _sane(name: str, said: int, most: int) -> int:
+    """What a node says, which may be anything. Raises Permanent."""
+    if not 0 <= said <= most:
+        raise Permanent(f"the node says a {name} of {said}, which cannot be; ask another node")
+    return said

@@ -93,6 +93,29 @@ def test_a_refusal_has_words_where_the_node_was_not_asked_before(world: World) -
     assert sorted(world.targets()) == ["db", "web"]
 
 
+@pytest.mark.parametrize("said", [-1, 10**12])
+@pytest.mark.parametrize("method", ["eth_estimateGas", "eth_maxPriorityFeePerGas"])
+def test_a_node_that_asks_for_what_cannot_be_is_not_paid(
+    world: World, method: str, said: int
+) -> None:
+    agent = world.gate("agent")
+    Hostile(agent, method, hex(said * (1 if method == "eth_estimateGas" else 10**9)))
+    with pytest.raises(Permanent, match="which cannot be; ask another node"):
+        agent.propose(world.proposal())
+    assert world.targets() == []
+
+
+def test_a_limit_that_the_node_does_not_take_is_asked_for_anew(world: World) -> None:
+    agent = world.gate("agent")
+    agent.propose(world.proposal())
+    account: Any = agent._account
+    account._gas = {"propose ISOLATE": 90_000_000}  # more than a block holds
+    with pytest.raises(Permanent):
+        agent.propose(world.proposal(target="db"))
+    agent.propose(world.proposal(target="db"))
+    assert sorted(world.targets()) == ["db", "web"]
+
+
 def test_a_nonce_that_another_process_used_is_asked_for_anew(world: World) -> None:
     one, other = world.gate("agent"), world.gate("agent")
     one.prepare()

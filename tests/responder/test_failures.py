@@ -13,13 +13,15 @@ from founding import GENESIS, eve_line, found
 from world import OPERATORS, Wants, World
 
 from policies.actions import Kind
+from policies.alerts import Alert
 from policies.picture import Entity
 from responder.approvals import Slip, sign
 from responder.chain.client import Refused
 from responder.chain.devnet import Devnet
-from responder.chain.proposal import decision_message
+from responder.chain.proposal import Proposal, decision_message
 from responder.chain.records import Status
 from responder.clock import ManualClock
+from responder.errors import Permanent, Temporary
 from responder.loop import Responder
 
 WEB = "10.0.1.10"
@@ -402,7 +404,7 @@ def test_a_proposal_that_the_gate_refuses_holds_no_other_up(
     responder = world.responder(Wants("web", "db"))
     responder._sync()
     world.register("web", "dmz", 1, True)  # after the sync, before the decision
-    responder._proposer.refresh(world.now)
+    responder._proposer.refresh(world.now, responder.picture)
     responder.senses.read(world.now)
     with pytest.raises(Refused, match="GateRefused"):
         responder._propose(world.now)
@@ -425,3 +427,110 @@ def test_alerts_from_the_future_wait_for_no_one(world: World) -> None:
     ticks(responder, world)
     assert world.targets() == ["web"]
     assert responder.picture.time <= world.now
+
+
+def test_a_clock_that_was_ahead_proposes_nothing_twice(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.lease(9, 9)
+    world.alerts(WEB)
+    clock = ManualClock(world.now + 7200)
+    responder = world.responder(Wants("web"), clock=clock)
+    responder.tick()
+    for _ in range(5):
+        world.wait(30)
+        clock.set(world.now)
+        world.alerts(WEB, kinds=12)
+        responder.tick()
+    assert world.targets() == ["web"]
+    assert any("the clock went back" in message for message in warnings(caplog))
+    assert responder.picture.time == pytest.approx(world.now, abs=60)
+
+
+# ---------------------------------------------------------------- a node that lags or will not say
+
+
+def test_a_node_behind_its_own_receipts_makes_nothing_said_twice(world: World) -> None:
+    world.alerts(WEB)
+    responder = world.responder(Wants("web"))
+    responder._sync()
+    behind = responder.ledger
+    behind.sync = lambda client: None  # type: ignore[method-assign]
+    for kinds in range(10, 14):
+        world.alerts(WEB, kinds=kinds)
+        responder.tick()
+    assert world.targets() == ["web"]
+    del behind.sync
+    ticks(responder, world)
+    assert world.targets() == ["web"]
+    assert responder._proposer._said == {}
+
+
+def test_what_the_next_transaction_needs_stops_nothing_where_it_cannot_be_asked(
+    world: World,
+) -> None:
+    world.order()
+    clients = world.clients()
+    responder = world.responder(Wants(), clients=clients)
+
+    def refuses() -> None:
+        raise Permanent("the node does not say")
+
+    clients.agent.prepare = refuses  # type: ignore[method-assign]
+    responder.tick()
+    assert world.enforced() == ["10.0.1.10"]
+    assert responder._phases.complaints == {"prepare": "the node does not say"}
+
+
+# ---------------------------------------------------------------- much at once, and much of nothing
+
+
+def test_what_lies_in_the_feed_for_long_is_dated_as_it_was(world: World) -> None:
+    """However many reads it takes."""
+    end = world.now - 7200
+    world.feed(*(eve_line(end - 3000 + n, n % 7, dst=WEB) for n in range(3000)))
+    responder = world.responder(Wants("web"))
+    senses, reads = responder.senses, 0
+    responder._sync()
+    while senses.picture.time < world.now and reads < 1000:
+        reads += 1
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("responder.senses._SECONDS", 0.0)
+            senses.read(world.now)
+            assert senses.picture.time <= end
+        responder.senses._read_feed(next(iter(senses._feeds.values())), world.now)
+        if senses.picture.time >= end - 1:
+            senses.read(world.now)
+    assert senses.picture.time == world.now
+    assert world.targets() == []
+
+
+def test_what_nobody_hears_is_not_said_again_at_each_tick(world: World) -> None:
+    world.alerts(WEB)
+    responder = world.responder(Wants("web"))
+    responder._clients.agent.propose = unheard  # type: ignore[method-assign]
+    ticks(responder, world, 8)  # in 40 seconds
+    assert len(list(world.settings.evidence.glob("*.json"))) <= 3
+
+
+def unheard(proposal: Proposal) -> bytes:
+    raise Temporary("nobody listens")
+
+
+def test_a_suggested_release_is_taken_back_when_the_attack_goes_on(world: World) -> None:
+    world.order()
+    responder = world.responder(Wants())
+    responder.tick()
+    [order] = responder.ledger.containment(world.now)
+    suggestion = {"order": order.id.hex(), "kind": "ISOLATE", "target": "web", "time": 0.0}
+    responder._proposer._suggested = {order.id.hex(): suggestion}
+    ticks(responder, world)
+    assert responder._proposer.suggestions == [suggestion]
+    picture = responder.picture
+    for n in range(60):
+        picture.observe(Alert(world.now + n, "eve", "usual", host="web"), world.now + n)
+        picture.windows = 300
+    for kind in "abc":
+        picture.observe(Alert(world.now + 60, "eve", kind, host="web"), world.now + 60)
+    responder._proposer.refresh(world.now, picture)
+    assert responder._proposer.suggestions == []

@@ -87,6 +87,14 @@ def shadowed(home: Path, lines: Sequence[Line], every: int, die: bool = False) -
     return found
 
 
+def test_before_the_first_alert_no_time_passes(tmp_path: Path) -> None:
+    """So that a day begins with its first alert, whoever watched before."""
+    lines = attack(1_700_000_000)
+    nothing = [(lines[0][0] - seconds, b"") for seconds in (907, 300, 17)]
+    made = shadowed(tmp_path / "site", [*nothing, *lines], every=1)
+    assert made == [entry(decision) for decision in replayed(tmp_path, lines)]
+
+
 def test_a_replay_tells_the_story(tmp_path: Path) -> None:
     made = replayed(tmp_path, attack(1_700_000_000))
     said = [(d.verb, d.action.kind.name, d.action.target) for d in made]
@@ -198,3 +206,53 @@ def test_when_every_sensor_is_silent_nothing_is_decided() -> None:
     assert kept.silent() == ("eve",)
     picture.observe(Alert(32_000.0, "eve", "x", host="web"), 32_000.0)
     assert not picture.stale()
+
+
+def heard(picture: Picture, windows: int, sensor: str = "eve") -> None:
+    """Once in each window, from when the picture is."""
+    begins = max(picture.time, 0.0)
+    for n in range(1, windows + 1):
+        time = begins + 600.0 * n
+        picture.observe(Alert(time, sensor, "x", host="web"), time)
+
+
+@pytest.mark.parametrize("steps", [1, 3, 5000])
+def test_while_everyone_is_silent_nothing_is_learned_however_long(steps: int) -> None:
+    picture = Picture(INVENTORY)
+    heard(picture, 50)
+    windows, since = picture.windows, picture.time
+    for step in range(1, steps + 1):
+        picture.advance(since + 30 * 86_400 * step / steps)
+    assert picture.stale()
+    assert picture.windows == windows + 3
+    heard(picture, 1)
+    assert not picture.stale()
+
+
+def test_where_nobody_speaks_all_the_time_silence_is_learned_from() -> None:
+    picture = Picture(INVENTORY)
+    heard(picture, 40)
+    for day in range(3):
+        time = 24_600.0 + 40_000 * (day + 1)
+        picture.observe(Alert(time, "eve", "x", host="web"), time)
+    windows = picture.windows
+    picture.advance(picture.time + 50_000)
+    assert picture.windows > windows + 80
+    picture.advance(picture.time + 30 * 86_400)
+    assert picture.windows <= windows + 145
+
+
+def test_one_alert_of_long_ago_is_no_history() -> None:
+    picture = Picture(INVENTORY)
+    picture.observe(Alert(0.0, "eve", "x", host="web"), 1_700_000_000.0)
+    picture.observe(Alert(1_700_000_000.0, "eve", "x", host="web"), 1_700_000_000.0)
+    assert picture.windows <= 3
+
+
+def test_a_sensor_that_others_replaced_holds_nothing_up_for_long() -> None:
+    picture = Picture(INVENTORY)
+    heard(picture, 2000, "old")
+    heard(picture, 140, "new")
+    assert picture.stale()
+    heard(picture, 10, "new")
+    assert (picture.silent(), picture.stale()) == ((), False)
