@@ -39,16 +39,24 @@ class Imagined:
             self._order(Entity(Kind[kind], target), _Order(start, until))
         for kind, target, when in (saved or {}).get("released", []):
             self._released[Entity(Kind[kind], target)] = when
+        self._time = float((saved or {}).get("time", 0.0))  # of the last look at the rules
+        for kind, criticality, count in (saved or {}).get("used", []):
+            self._guardrails.set_used(Kind[kind], criticality, count, self._time)
 
     def to_json(self) -> dict[str, Any]:
-        """What stands, for a restart."""
+        """What stands and what is used of the budgets, for a restart."""
+        cells = self._guardrails.rules
+        used = [[k.name, c, self._guardrails.used(k, c, self._time)] for k, c in cells]
         return {
+            "time": self._time,
+            "used": [[kind, criticality, count] for kind, criticality, count in used if count],
             "orders": [[e.kind.name, e.id, *order] for e, order in self._orders.items()],
             "released": [[e.kind.name, e.id, when] for e, when in self._released.items()],
         }
 
     def guardrails(self, now: float) -> Guardrails:
         self._end(now)
+        self._time = now
         return self._guardrails
 
     def standings(self, entities: Collection[Entity], now: float) -> Mapping[Entity, Standing]:

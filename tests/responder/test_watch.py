@@ -12,6 +12,7 @@ import pytest
 from founding import INVENTORY, eve_line
 from world import World
 
+from policies.actions import Action, Kind
 from policies.alerts import Alert
 from policies.picture import Picture
 from policies.playbook import Playbook
@@ -256,3 +257,12 @@ def test_a_sensor_that_others_replaced_holds_nothing_up_for_long() -> None:
     assert picture.stale()
     heard(picture, 10, "new")
     assert (picture.silent(), picture.stale()) == ((), False)
+
+
+def test_a_restart_gives_shadow_mode_no_new_budget() -> None:
+    rules = new_guardrails(INVENTORY)
+    authority = Imagined(rules, [].append)
+    authority.guardrails(5000.0).propose(Action(Kind.BLOCK, "203.0.113.9", 600), b"", 5000.0)
+    fresh = new_guardrails(INVENTORY)
+    Imagined(fresh, [].append, json.loads(json.dumps(authority.to_json())))
+    assert rules.used(Kind.BLOCK, 0, 5000.0) == fresh.used(Kind.BLOCK, 0, 5000.0) == 1
