@@ -105,7 +105,6 @@ class SyslogUdp(Receiver):
         bound = listening(self.name, self._address, socket.SOCK_DGRAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KERNEL_BUFFER)
         bound.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
-        bound.settimeout(_POLL_SECONDS)
         self._socket, self._dropped = bound, 0
 
     def shut(self) -> None:
@@ -122,18 +121,24 @@ class SyslogUdp(Receiver):
                 spool.count(lost=len(lines))
 
     def _receive(self, spool: Spool) -> list[bytes]:
-        """What is there; waits a moment for the first."""
+        """What is there; waits a moment for the first and for no other: what is held here can be
+        lost.
+        """
         assert self._socket is not None
         frames: list[bytes] = []
-        flags = 0
-        while len(frames) < _BATCH:
+        self._socket.settimeout(_POLL_SECONDS)
+        while len(frames) < _BATCH and not self.stopping.is_set():
             try:
-                frame, extra, _, _ = self._socket.recvmsg(_CHUNK, socket.CMSG_SPACE(4), flags)
+                frame, extra, _, _ = self._socket.recvmsg(_CHUNK, socket.CMSG_SPACE(4))
             except (TimeoutError, BlockingIOError):
+                break
+            except OSError:
+                if not frames:  # else they come first; the next call meets this again
+                    raise
                 break
             self._count_dropped(extra, spool)
             frames.append(frame)
-            flags = socket.MSG_DONTWAIT
+            self._socket.settimeout(0.0)  # MSG_DONTWAIT would wait as long as the timeout says
         return frames
 
     def _count_dropped(self, extra: list[tuple[int, int, bytes]], spool: Spool) -> None:

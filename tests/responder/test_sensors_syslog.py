@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -14,6 +17,7 @@ from intakes import PATIENCE, running, until
 
 from responder.sensors import syslog
 from responder.sensors.line import MAX_LINE
+from responder.sensors.spool import Spool
 from responder.sensors.syslog import SyslogTcp, SyslogUdp, line_of, message_of
 
 EVENT = b'{"event_type":"alert","a":"b: c"}'
@@ -134,6 +138,54 @@ def test_what_the_kernel_dropped_is_counted(
             return site.intake.lost >= 500 - len(taken) > 0
 
         until(accounted)
+
+
+def test_a_datagram_is_handed_over_without_waiting_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syslog, "_POLL_SECONDS", 3 * PATIENCE)
+    receiver = SyslogUdp("udp", "127.0.0.1", 0, whole=True)
+    with running(tmp_path, receiver) as site:
+        send_udp(receiver.port, b"one")
+        assert site.wait_for(1) == [b"one"]
+        receiver.stopping.set()
+        send_udp(receiver.port, b"")  # else the end would wait for the timeout
+
+
+class Wire:
+    """A socket that has ever another datagram, until `end` comes in the place of the third."""
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        self._end, self._received = end, 0
+
+    def settimeout(self, seconds: float) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def recvmsg(self, *_: int) -> tuple[bytes, list[tuple[int, int, bytes]], int, None]:
+        self._received += 1
+        if self._received == 3:
+            self._end()
+        return b"line %d" % self._received, [], 0, None
+
+
+def closed() -> None:
+    raise OSError(errno.EBADF, "closed under the thread")
+
+
+def test_what_was_received_before_the_socket_went_is_kept(tmp_path: Path) -> None:
+    receiver, spool = SyslogUdp("udp", "", 0, whole=True), Spool(tmp_path / "spool")
+    receiver._socket = cast(socket.socket, Wire(closed))
+    assert receiver._receive(spool) == [b"line 1", b"line 2"]
+
+
+def test_a_stop_keeps_what_was_received_and_takes_no_more(tmp_path: Path) -> None:
+    receiver, spool = SyslogUdp("udp", "", 0, whole=True), Spool(tmp_path / "spool")
+    receiver._socket = cast(socket.socket, Wire(receiver.stopping.set))
+    receiver.work(spool)
+    assert [line for line, _ in spool.read(9, 999)] == [b"line 1", b"line 2", b"line 3"]
 
 
 # ---------------------------------------------------------------- TCP
