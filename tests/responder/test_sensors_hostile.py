@@ -63,6 +63,15 @@ def test_any_field_may_hold_anything(format: str, wrong: Any) -> None:
 
 
 @events
+def test_any_field_may_be_nested_as_deep_as_json_may_be(format: str) -> None:
+    """Deep enough that even showing it as text would fail."""
+    for path in paths(EVENTS[format]):
+        line = json.dumps(spoiled(EVENTS[format], path, "deep")).encode()
+        deep = b"[" * 1010 + b"]" * 1010
+        survives(parser(format), line.replace(b'"deep"', deep))
+
+
+@events
 def test_any_field_may_be_missing(format: str) -> None:
     for path in paths(EVENTS[format]):
         event = copy.deepcopy(EVENTS[format])
