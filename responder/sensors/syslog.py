@@ -15,6 +15,7 @@ from typing import Any
 
 from responder.errors import Temporary
 from responder.sensors.framing import Frames
+from responder.sensors.line import STRUCTURED_DATA
 from responder.sensors.receiver import LimitedServer, Receiver, listening
 from responder.sensors.spool import Spool
 
@@ -33,7 +34,7 @@ _SO_RXQ_OVFL = 40  # Linux: tell with each datagram how many the kernel dropped 
 _PRI = re.compile(rb"<\d{1,3}>")
 # VERSION TIMESTAMP HOSTNAME APP-NAME PROCID MSGID, then structured data or "-" (RFC 5424, 6)
 _HEADER = re.compile(rb"1 (\S+) (\S+) (\S+) (\S+) \S+ ")
-_DATA = re.compile(rb'-|(?:\[(?:[^"\]\\]|"(?:[^"\\]|\\.)*")*\])+')
+_DATA = re.compile(STRUCTURED_DATA.encode())
 _BOM = b"\xef\xbb\xbf"
 # TIMESTAMP HOSTNAME TAG: (RFC 3164, 4.1), with the timestamp of RFC 3339 that many send instead;
 # before JSON the colon may be missing

@@ -186,6 +186,12 @@ def test_patterns_take_no_time_to_fail(program: str, filling: str) -> None:
         survives(parser("auth"), line.encode())
 
 
+@pytest.mark.parametrize("filling", ["[", "[]", '[""', '[a b="', '"', "\\", '\\"', "[a]["])
+def test_structured_data_takes_no_time_to_fail(filling: str) -> None:
+    line = f"<38>1 2026-01-15T06:53:50Z mail sshd 9 - [{filling * 50_000}"
+    survives(parser("auth"), line.encode())
+
+
 def test_what_is_remembered_is_bounded() -> None:
     reader = parser("eve")
     for number in range(9000):
