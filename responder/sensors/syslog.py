@@ -25,6 +25,7 @@ _CONNECTIONS = 64
 _FRAME_SECONDS = 30.0  # for the rest of a frame that has begun
 _IDLE_SECONDS = 3600.0  # between frames: senders keep a connection for long, and lose what they
 # write into a closed one
+_EMPTY_FRAMES = 1000.0  # a second that a connection may send
 _POLL_SECONDS = 0.25
 _CHUNK = 1 << 16
 _BATCH = 500  # datagrams to one write
@@ -207,9 +208,13 @@ class _Stream(socketserver.BaseRequestHandler):
             before = self._frames.oversized
             frames = self._frames.feed(data) if data else self._frames.end()
             self._spool.count(oversized=self._frames.oversized - before)
-            if not self._receiver.put(self._spool, self._receiver.lines(frames)) or not data:
+            lines = self._receiver.lines(frames)
+            if not self._receiver.put(self._spool, lines) or not data:
                 return
             self._receiver.trouble = ""
+            empty = len(frames) - 2 * len(lines)  # an empty line after each message is usual
+            if empty > 0:  # no full spool ever holds these up
+                self._receiver.stopping.wait(empty / _EMPTY_FRAMES)
             if self._frames.broken:
                 self._receiver.trouble = f"a sender was cut off: {self._frames.broken}"
                 self._spool.count(lost=1)

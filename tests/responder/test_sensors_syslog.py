@@ -242,6 +242,24 @@ def test_a_full_spool_makes_the_sender_wait_and_loses_nothing(tmp_path: Path) ->
         assert got == sent and site.intake.lost == 0
 
 
+@pytest.mark.parametrize(
+    ("stream", "seconds"),
+    [(b"\n" * 5000, 5.0), (b"<1>\n" * 5000, 5.0), (b"0 " * 5000, 5.0), (b"5 <1>a\n\n" * 900, 0.0)],
+)
+def test_empty_frames_make_their_sender_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: bytes, seconds: float
+) -> None:
+    receiver, waits = SyslogTcp("tcp", "127.0.0.1", 0, whole=True), list[float]()
+    with running(tmp_path, receiver) as site:
+        monkeypatch.setattr(receiver.stopping, "wait", waits.append)
+        with socket.create_connection(("127.0.0.1", receiver.port), timeout=PATIENCE) as sender:
+            sender.sendall(stream)
+            sender.shutdown(socket.SHUT_WR)
+            assert sender.recv(1) == b""  # all was read
+        assert sum(waits) == pytest.approx(seconds, abs=0.01)
+        assert site.intake.lost == 0
+
+
 def test_half_a_frame_does_not_hold_a_connection_for_ever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
