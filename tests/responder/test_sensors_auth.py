@@ -162,7 +162,9 @@ def test_rfc_5424_needs_no_message() -> None:
     assert read("", "<38>1 2026-01-15T06:53:50Z mail sshd 9 - -") is None
 
 
-@pytest.mark.parametrize("data", ['[a b="1" ', "no data ", '[a b="1"]x ', "[" * 9000], ids=lambda data: data[:9])
+@pytest.mark.parametrize(
+    "data", ['[a b="1" ', "no data ", '[a b="1"]x ', "[" * 9000], ids=lambda data: data[:9]
+)
 def test_a_line_that_is_not_as_rfc_5424_has_it_is_said(data: str) -> None:
     with pytest.raises(MalformedLine, match="not an RFC 5424 line"):
         read(FAILED, f"<38>1 2026-01-15T06:53:50Z mail sshd 9 - {data}")
