@@ -15,7 +15,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from policies.alerts import Alert
 from responder.clock import Clock
-from responder.sensors.line import LATEST, MAX_LINE, MalformedLine, address, tidy
+from responder.sensors.line import LATEST, MAX_LINE, STRUCTURED_DATA, MalformedLine, address, tidy
 from responder.sensors.tactics import Tactics
 
 __all__ = ["AuthParser", "proven_key"]
@@ -33,9 +33,11 @@ _HEADER = re.compile(
     re.ASCII | re.DOTALL,
 )
 _PROGRAM = re.compile(r"(?P<program>[\w./-]{1,64})(?:\[\d{1,10}\])?: (?P<message>.*)", re.DOTALL)
-# APP-NAME PROCID MSGID STRUCTURED-DATA MSG
+# APP-NAME PROCID MSGID STRUCTURED-DATA [MSG]
 _RFC5424 = re.compile(
-    r"(?P<program>\S{1,64}) \S{1,128} \S{1,32} (?:-|\[[^\]]{0,1024}\]) \ufeff?(?P<message>.*)",
+    r"(?P<program>\S{1,64}) \S{1,128} \S{1,32} "
+    + STRUCTURED_DATA
+    + r"(?: \ufeff?|\Z)(?P<message>.*)",
     re.DOTALL,
 )
 _REPEATED = re.compile(r"message repeated \d{1,9} times: \[ (.*)\]", re.DOTALL)
@@ -157,6 +159,8 @@ class AuthParser:
             return None
         moment = self._moment(header)
         said = (_RFC5424 if header["rfc5424"] else _PROGRAM).fullmatch(header["rest"])
+        if said is None and header["rfc5424"]:
+            raise MalformedLine("not an RFC 5424 line")
         if said is None:
             return None  # the kernel, and programs without a name
         message = said["message"].strip()  # sudo pads its names

@@ -54,7 +54,8 @@ class CrowdsecParser:
 def _time(event: dict[str, Any]) -> float:
     """When it was over. CrowdSec writes Go's own form, "2026-11-23 17:00:09.25 +0000 UTC"."""
     key = "stop_at" if event.get("stop_at") else "start_at"
-    found = _GO.fullmatch(str(event.get(key))[:64])
+    given = event.get(key)
+    found = _GO.fullmatch(given[:64]) if isinstance(given, str) else None
     if found is None:
         return instant(event, key)
     day, clock, fraction, offset = found.groups()

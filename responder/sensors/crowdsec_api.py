@@ -97,7 +97,7 @@ class CrowdSec(Receiver):
                 oversized += 1
             else:
                 lines.append(line)
-        if alerts and self.put(spool, lines):
+        if alerts and self.put(spool, lines, kept=True):
             spool.count(oversized=oversized)
             self._last = (alerts[-1]["id"], alerts[-1]["created_at"])
 

@@ -78,8 +78,8 @@ class Counters:
 
 
 class Feed:
-    """A source and a parser. A malformed line is counted and passed over; it never stops the
-    feed.
+    """A source and a parser. A malformed line is counted and passed over, as is one on which the
+    parser fails: the source is past all that were read with it, so that they would be lost, too.
     """
 
     def __init__(self, source: Source, parser: Parser, last_line: float | None = None) -> None:
@@ -120,6 +120,9 @@ class Feed:
             except MalformedLine as error:
                 self._refuse(error.reason, after)
                 continue
+            except Exception as error:
+                self._fail(error, after)
+                continue
             if alert is None:
                 self.counters.ignored += 1
             else:
@@ -154,6 +157,14 @@ class Feed:
         self.counters.malformed += 1
         self.counters.last_reason = reason
         self._report(reason, f"line {self.counters.lines} since start, before byte {after.offset}")
+
+    def _fail(self, error: Exception, after: Position) -> None:
+        """A defect of ours: its first traceback is worth a place in the log."""
+        reason = f"the parser failed with {type(error).__name__}"
+        if reason not in self._reported:
+            self._reported.add(reason)
+            _log.error("%s: %s; such lines are counted", self.name, reason, exc_info=error)
+        self._refuse(reason, after)
 
     def _report(self, reason: str, where: str) -> None:
         """Each reason once: whoever can write bad lines must not be able to fill our log."""

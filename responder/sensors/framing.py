@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from responder.sensors.line import MAX_LINE
 
 __all__ = ["Frames", "Lines"]
 
 _LONGEST_SKIP = 64 << 20  # a frame said to be longer than this is none
 _DIGITS = len(str(_LONGEST_SKIP))
+_COUNTED = re.compile(rb"\n(?=\d)")  # where lines end and a counted frame begins
 
 
 class Lines:
@@ -25,15 +28,15 @@ class Lines:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that these bytes complete."""
-        lines = []
-        *ended, rest = data.split(b"\n")
-        for piece in ended:
-            self._take(piece)
-            if self._skipping:
-                self.oversized += 1
-            else:
-                lines.append(bytes(self._rest))
-            self._rest, self._skipping = bytearray(), False
+        first, *others = data.split(b"\n")
+        self._take(first)
+        if not others:
+            return []
+        *whole, rest = others
+        lines = [] if self._skipping else [bytes(self._rest)]
+        lines += [line for line in whole if len(line) <= MAX_LINE]
+        self.oversized += 1 + len(whole) - len(lines)
+        self._rest, self._skipping = bytearray(), False
         self._take(rest)
         return lines
 
@@ -73,45 +76,48 @@ class Frames:
         return self._left is not None or bool(self._counted) or self._lines.pending
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The frames that these bytes complete."""
+        """The frames that these bytes complete, those without a byte among them."""
         frames: list[bytes] = []
-        while data and not self.broken:
+        at = 0
+        while (at < len(data) or self._left == 0) and not self.broken:
             if self._left is not None:
-                data = self._body(data, frames)
-            elif self._counted or (not self._lines.pending and data[:1].isdigit()):
-                data = self._length(data)
+                at = self._body(data, at, frames)
+            elif self._counted or (not self._lines.pending and data[at : at + 1].isdigit()):
+                at = self._length(data, at)
             else:
-                end = data.find(b"\n") + 1 or len(data)
-                frames += self._lines.feed(data[:end])
-                data = data[end:]
+                counted = _COUNTED.search(data, at)
+                end = counted.end() if counted else len(data)
+                frames += self._lines.feed(data[at:end])
+                at = end
         return frames
 
     def end(self) -> list[bytes]:
         """The last line, which may lack its newline; half a counted frame is none."""
         return self._lines.end()
 
-    def _length(self, data: bytes) -> bytes:
-        for at, byte in enumerate(data):
+    def _length(self, data: bytes, at: int) -> int:
+        while at < len(data):
+            byte = data[at]
+            at += 1
             if byte == 0x20 and self._counted:
                 self._left = int(self._counted)
                 self._counted.clear()
                 if self._left > _LONGEST_SKIP:
                     self.broken = "frame over 64 MiB"
                 self._skipping = self._left > MAX_LINE
-                self._left = self._left or None  # an empty frame is over at once
-                return data[at + 1 :]
+                break
             if not 0x30 <= byte <= 0x39 or len(self._counted) >= _DIGITS:
                 self.broken = "no frame length"
                 break
             self._counted.append(byte)
-        return b""
+        return at
 
-    def _body(self, data: bytes, frames: list[bytes]) -> bytes:
+    def _body(self, data: bytes, at: int, frames: list[bytes]) -> int:
         assert self._left is not None
-        piece, data = data[: self._left], data[self._left :]
-        self._left -= len(piece)
+        end = min(at + self._left, len(data))
+        self._left -= end - at
         if not self._skipping:
-            self._counted += piece
+            self._counted += data[at:end]
         if not self._left:
             self._left = None
             if self._skipping:
@@ -119,4 +125,4 @@ class Frames:
             else:
                 frames.append(bytes(self._counted))
             self._counted.clear()
-        return data
+        return end

@@ -15,6 +15,7 @@ import threading
 import time
 from functools import partial
 from http import HTTPStatus
+from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ _CONNECTIONS = 32
 _BODIES = 8  # read at once: what bounds our memory
 _HEAD_SECONDS = 15.0  # for a request's head, and for a connection between requests
 _BODY_SECONDS = 30.0
+_HEAD_BYTES = 80 << 10  # a little more than the longest first line that http.server answers
 _RETRY_SECONDS = 5
 _SHORTEST_TOKEN = 16
 _REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n"
@@ -49,6 +51,11 @@ def read_token(path: Path) -> bytes:
         raise Permanent(
             f"the token in {path} is shorter than {_SHORTEST_TOKEN} characters; make one with "
             "`openssl rand -hex 32`"
+        )
+    if not re.fullmatch(rb"[!-~]+", token):
+        raise Permanent(
+            f"the token in {path} may hold ASCII letters, digits and signs, and no blanks: a "
+            "header carries nothing else unchanged; make one with `openssl rand -hex 32`"
         )
     return token
 
@@ -87,7 +94,7 @@ class HttpIntake(Receiver):
     def knows(self, authorization: str) -> bool:
         """Whether a header carries the token; takes as long whatever it carries."""
         scheme, _, said = authorization.partition(" ")
-        token = said.strip().encode("utf-8", "surrogateescape")
+        token = said.strip().encode("utf-8", "surrogatepass")  # fails for no text
         return hmac.compare_digest(token, self._token) and scheme.lower() == "bearer"
 
 
@@ -109,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile = io.BufferedReader(self._patience)
 
     def handle_one_request(self) -> None:
-        self._patience.until(_HEAD_SECONDS)
+        self._patience.until(_HEAD_SECONDS, _HEAD_BYTES)
         super().handle_one_request()
 
     def handle_expect_100(self) -> bool:
@@ -152,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def _take(self, length: int) -> None:
-        self._patience.until(_BODY_SECONDS)
+        self._patience.until(_BODY_SECONDS, length)
         body = self.rfile.read(length)
         if len(body) < length:
             self.close_connection = True  # the sender went away in the middle and knows it
@@ -196,15 +203,15 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Patience(io.RawIOBase):
-    """Reads a socket until a moment, however slowly it trickles."""
+    """Reads a socket until a moment, however slowly it trickles, and so many bytes at most."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._end = 0.0
+        self._end, self._most = 0.0, 0
 
-    def until(self, seconds: float) -> None:
+    def until(self, seconds: float, most: int) -> None:
         """From now on."""
-        self._end = time.monotonic() + seconds
+        self._end, self._most = time.monotonic() + seconds, most
 
     def readable(self) -> bool:
         return True
@@ -213,5 +220,9 @@ class _Patience(io.RawIOBase):
         left = self._end - time.monotonic()
         if left <= 0:
             raise TimeoutError("too slow")
+        if not self._most:
+            raise HTTPException("too long")  # which http.server answers
         self._connection.settimeout(left)
-        return self._connection.recv_into(buffer)
+        received = self._connection.recv_into(buffer, min(len(buffer), self._most))
+        self._most -= received
+        return received

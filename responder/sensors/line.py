@@ -21,6 +21,7 @@ __all__ = [
     "LATEST",
     "MAX_LINE",
     "MAX_TEXT",
+    "STRUCTURED_DATA",
     "MalformedLine",
     "Parser",
     "address",
@@ -38,6 +39,8 @@ __all__ = [
 
 MAX_LINE = 1 << 20  # bytes
 MAX_TEXT = 200  # characters
+# RFC 5424, 6.3, as a part of a pattern
+STRUCTURED_DATA = r'(?:-|(?:\[(?:[^"\]\\]|"(?:[^"\\]|\\.)*")*\])+)'
 _ENDS: dict[Any, str] = {}  # what lines wrote -> canonical; faster than a cached function
 LATEST = 253_402_300_800.0  # Unix seconds: the year 10000
 

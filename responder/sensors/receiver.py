@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from responder.errors import CountersignError, Temporary
+from responder.errors import CountersignError, Permanent, Temporary
 from responder.sensors.spool import Spool
 from responder.sensors.tail import Position
 
@@ -23,6 +23,7 @@ __all__ = ["Intake", "LimitedServer", "Receiver", "listening"]
 _log = logging.getLogger(__name__)
 
 _RETRY_SECONDS = 1.0
+_PERMANENT_SECONDS = 60.0  # until someone may have changed something
 _JOIN_SECONDS = 5.0
 _POLL_SECONDS = 0.25
 
@@ -69,6 +70,9 @@ class Receiver:
             try:
                 self.work(spool)
                 return
+            except Permanent as error:
+                self.trouble = str(error)
+                self.stopping.wait(_PERMANENT_SECONDS)
             except CountersignError as error:
                 self.trouble = str(error)
             except Exception:  # the thread's edge: it must not end in silence
@@ -76,18 +80,18 @@ class Receiver:
                 self.trouble = f"{self.name} failed unexpectedly; see the log"
             self.stopping.wait(_RETRY_SECONDS)
 
-    def put(self, spool: Spool, lines: list[bytes]) -> bool:
+    def put(self, spool: Spool, lines: list[bytes], kept: bool = False) -> bool:
         """Spools lines of a sender that can wait, however long that takes; False when told to stop
-        meanwhile.
+        meanwhile. Then they are lost, unless they are `kept` where they come from.
         """
-        while not self.stopping.is_set():
+        while True:
             try:
                 spool.append(lines)
+                return True
             except Temporary:  # the spool says why
-                self.stopping.wait(_RETRY_SECONDS / 4)
-                continue
-            return True
-        return False
+                if self.stopping.wait(_RETRY_SECONDS / 4):
+                    spool.count(lost=0 if kept else len(lines))
+                    return False
 
 
 class Intake:
@@ -174,7 +178,7 @@ class LimitedServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
         self.socket.listen(self.request_queue_size)
         self._most, self._refusal = connections, refusal
         self._open: set[socket.socket] = set()
-        self._guard = threading.Lock()
+        self._guard = threading.Condition()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._guard:
@@ -194,6 +198,7 @@ class LimitedServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def shutdown_request(self, request: Any) -> None:
         with self._guard:
             self._open.discard(request)
+            self._guard.notify_all()
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -207,7 +212,7 @@ class LimitedServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
             self.handle_request()
 
     def end(self) -> None:
-        """Closes the socket and every connection."""
+        """Closes the socket and every connection, and lets what came over them be taken in."""
         self.server_close()
         with self._guard:
             for connection in list(self._open):
@@ -215,3 +220,4 @@ class LimitedServer(socketserver.ThreadingMixIn, socketserver.TCPServer):
                     connection.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     continue  # it is gone already
+            self._guard.wait_for(lambda: not self._open, _JOIN_SECONDS)

@@ -15,6 +15,7 @@ from typing import Any
 
 from responder.errors import Temporary
 from responder.sensors.framing import Frames
+from responder.sensors.line import STRUCTURED_DATA
 from responder.sensors.receiver import LimitedServer, Receiver, listening
 from responder.sensors.spool import Spool
 
@@ -24,6 +25,7 @@ _CONNECTIONS = 64
 _FRAME_SECONDS = 30.0  # for the rest of a frame that has begun
 _IDLE_SECONDS = 3600.0  # between frames: senders keep a connection for long, and lose what they
 # write into a closed one
+_EMPTY_FRAMES = 1000.0  # a second that a connection may send
 _POLL_SECONDS = 0.25
 _CHUNK = 1 << 16
 _BATCH = 500  # datagrams to one write
@@ -33,7 +35,7 @@ _SO_RXQ_OVFL = 40  # Linux: tell with each datagram how many the kernel dropped 
 _PRI = re.compile(rb"<\d{1,3}>")
 # VERSION TIMESTAMP HOSTNAME APP-NAME PROCID MSGID, then structured data or "-" (RFC 5424, 6)
 _HEADER = re.compile(rb"1 (\S+) (\S+) (\S+) (\S+) \S+ ")
-_DATA = re.compile(rb'-|(?:\[(?:[^"\]\\]|"(?:[^"\\]|\\.)*")*\])+')
+_DATA = re.compile(STRUCTURED_DATA.encode())
 _BOM = b"\xef\xbb\xbf"
 # TIMESTAMP HOSTNAME TAG: (RFC 3164, 4.1), with the timestamp of RFC 3339 that many send instead;
 # before JSON the colon may be missing
@@ -105,7 +107,6 @@ class SyslogUdp(Receiver):
         bound = listening(self.name, self._address, socket.SOCK_DGRAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KERNEL_BUFFER)
         bound.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
-        bound.settimeout(_POLL_SECONDS)
         self._socket, self._dropped = bound, 0
 
     def shut(self) -> None:
@@ -122,18 +123,24 @@ class SyslogUdp(Receiver):
                 spool.count(lost=len(lines))
 
     def _receive(self, spool: Spool) -> list[bytes]:
-        """What is there; waits a moment for the first."""
+        """What is there; waits a moment for the first and for no other: what is held here can be
+        lost.
+        """
         assert self._socket is not None
         frames: list[bytes] = []
-        flags = 0
-        while len(frames) < _BATCH:
+        self._socket.settimeout(_POLL_SECONDS)
+        while len(frames) < _BATCH and not self.stopping.is_set():
             try:
-                frame, extra, _, _ = self._socket.recvmsg(_CHUNK, socket.CMSG_SPACE(4), flags)
+                frame, extra, _, _ = self._socket.recvmsg(_CHUNK, socket.CMSG_SPACE(4))
             except (TimeoutError, BlockingIOError):
+                break
+            except OSError:
+                if not frames:  # else they come first; the next call meets this again
+                    raise
                 break
             self._count_dropped(extra, spool)
             frames.append(frame)
-            flags = socket.MSG_DONTWAIT
+            self._socket.settimeout(0.0)  # MSG_DONTWAIT would wait as long as the timeout says
         return frames
 
     def _count_dropped(self, extra: list[tuple[int, int, bytes]], spool: Spool) -> None:
@@ -201,9 +208,13 @@ class _Stream(socketserver.BaseRequestHandler):
             before = self._frames.oversized
             frames = self._frames.feed(data) if data else self._frames.end()
             self._spool.count(oversized=self._frames.oversized - before)
-            if not self._receiver.put(self._spool, self._receiver.lines(frames)) or not data:
+            lines = self._receiver.lines(frames)
+            if not self._receiver.put(self._spool, lines) or not data:
                 return
             self._receiver.trouble = ""
+            empty = len(frames) - 2 * len(lines)  # an empty line after each message is usual
+            if empty > 0:  # no full spool ever holds these up
+                self._receiver.stopping.wait(empty / _EMPTY_FRAMES)
             if self._frames.broken:
                 self._receiver.trouble = f"a sender was cut off: {self._frames.broken}"
                 self._spool.count(lost=1)

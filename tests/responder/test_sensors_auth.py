@@ -138,9 +138,36 @@ def test_stamps(head: str, moment: str) -> None:
     assert datetime.fromtimestamp(alert.time, UTC) == datetime.fromisoformat(moment)
 
 
-def test_rfc_5424() -> None:
-    alert = read(FAILED, "<38>1 2026-01-15T06:53:50Z mail sshd 9 - [a b=1] \ufeff")
+@pytest.mark.parametrize(
+    "data",
+    [
+        "-",
+        "[a b=1]",
+        '[timeQuality tzKnown="1"]',
+        '[timeQuality tzKnown="1"][meta sequenceId="2"]',
+        '[meta x="a\\]b"]',
+        '[meta x="a\\" ] b"][y@1 z="]"]',
+        f'[meta x="{"y" * 2000}"]',
+    ],
+    ids=lambda data: data[:24],
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_rfc_5424(data: str, mark: str) -> None:
+    alert = read(FAILED, f"<38>1 2026-01-15T06:53:50Z mail sshd 9 - {data} {mark}")
     assert alert is not None and alert.type == "sshd.failed-password"
+    assert alert.src == "203.0.113.9"
+
+
+def test_rfc_5424_needs_no_message() -> None:
+    assert read("", "<38>1 2026-01-15T06:53:50Z mail sshd 9 - -") is None
+
+
+@pytest.mark.parametrize(
+    "data", ['[a b="1" ', "no data ", '[a b="1"]x ', "[" * 9000], ids=lambda data: data[:9]
+)
+def test_a_line_that_is_not_as_rfc_5424_has_it_is_said(data: str) -> None:
+    with pytest.raises(MalformedLine, match="not an RFC 5424 line"):
+        read(FAILED, f"<38>1 2026-01-15T06:53:50Z mail sshd 9 - {data}")
 
 
 def test_stamps_of_a_zone() -> None:

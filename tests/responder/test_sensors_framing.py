@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import pairwise
 
 import pytest
@@ -88,5 +89,26 @@ def test_what_can_be_no_length_ends_the_stream(data: bytes) -> None:
     assert cutter.broken and cutter.feed(b"<1>three\n") == []
 
 
-def test_an_empty_frame_is_none() -> None:
-    assert Frames().feed(b"0 3 abc") == [b"abc"]
+def test_empty_frames() -> None:
+    cutter = Frames()
+    got = cutter.feed(b"0 3 abc\n\n0 <1>x\n2 yz0 ")
+    assert got == [b"", b"abc", b"", b"", b"", b"<1>x", b"yz", b""] and not cutter.pending
+
+
+@pytest.mark.parametrize("flood", [b"\n", b"<1>\n", b"a\n"])
+def test_a_run_of_lines_is_cut_at_once(flood: bytes) -> None:
+    """Not line by line: whoever can connect must not be able to keep us busy."""
+    cutter, calls = Frames(), []
+    data = flood * 20_000
+    sys.setprofile(lambda frame, event, _: calls.append(event) if event == "call" else None)
+    try:
+        got = cutter.feed(data)
+    finally:
+        sys.setprofile(None)
+    assert got == [flood[:-1]] * 20_000 and len(calls) < 20
+
+
+@given(st.lists(st.sampled_from([b"\n", b"0 ", b"1 a", b"3 <1>", b"<1>b\n"]), max_size=20))
+def test_nothing_is_taken_for_another_frame(parts: list[bytes]) -> None:
+    wanted = {b"\n": b"", b"0 ": b"", b"1 a": b"a", b"3 <1>": b"<1>", b"<1>b\n": b"<1>b"}
+    assert Frames().feed(b"".join(parts)) == [wanted[part] for part in parts]

@@ -63,6 +63,15 @@ def test_any_field_may_hold_anything(format: str, wrong: Any) -> None:
 
 
 @events
+def test_any_field_may_be_nested_as_deep_as_json_may_be(format: str) -> None:
+    """Deep enough that even showing it as text would fail."""
+    for path in paths(EVENTS[format]):
+        line = json.dumps(spoiled(EVENTS[format], path, "deep")).encode()
+        deep = b"[" * 1010 + b"]" * 1010
+        survives(parser(format), line.replace(b'"deep"', deep))
+
+
+@events
 def test_any_field_may_be_missing(format: str) -> None:
     for path in paths(EVENTS[format]):
         event = copy.deepcopy(EVENTS[format])
@@ -175,6 +184,12 @@ def test_patterns_take_no_time_to_fail(program: str, filling: str) -> None:
     for start in ("", "Failed password for ", "a : ", "pam_x(y): authentication failure; "):
         line = f"Jan 15 06:53:50 mail {program}[1]: {start}{filling * 50_000}"
         survives(parser("auth"), line.encode())
+
+
+@pytest.mark.parametrize("filling", ["[", "[]", '[""', '[a b="', '"', "\\", '\\"', "[a]["])
+def test_structured_data_takes_no_time_to_fail(filling: str) -> None:
+    line = f"<38>1 2026-01-15T06:53:50Z mail sshd 9 - [{filling * 50_000}"
+    survives(parser("auth"), line.encode())
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -121,6 +121,10 @@ def test_without_the_token_nothing_is_taken(
         (b"nonsense\r\n\r\n", 400),
         (b"GET " + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", 414),
         (b"POST /alerts HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n", 431),
+        (
+            b"POST /alerts HTTP/1.1\r\n" + b"X: ".ljust(40_958, b"y") + b"\r\nX: " + b"y" * 40_934,
+            431,
+        ),
     ],
 )
 def test_other_requests_are_refused(
@@ -130,6 +134,18 @@ def test_other_requests_are_refused(
     answer = raw(http_receiver.port, data)
     assert b" %d " % status in answer.split(b"\r\n")[0]
     assert site.read() == []
+
+
+def test_each_request_of_a_connection_may_have_a_long_head(
+    site: Running, http_receiver: HttpIntake
+) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", http_receiver.port, timeout=PATIENCE)
+    for n in range(3):
+        body = b"%d\n" % n * 100_000
+        connection.request("POST", "/alerts", body, {**AUTHORISED, "X-Long": "x" * 60_000})
+        answer = connection.getresponse()
+        assert answer.status == 200 and json.loads(answer.read())["lines"] == 100_000
+    connection.close()
 
 
 def test_a_stranger_is_not_told_to_go_on(site: Running, http_receiver: HttpIntake) -> None:
@@ -262,7 +278,13 @@ def test_a_taken_port_is_said_and_tried_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "cannot read the token file"), (b"short\n", "shorter than 16"), (b"", "shorter")],
+    [
+        (None, "cannot read the token file"),
+        (b"short\n", "shorter than 16"),
+        (b"", "shorter"),
+        ("schl\u00fcssel-schl\u00fcssel".encode(), "ASCII letters, digits and signs"),
+        (b"two tokens\nin one file", "may hold ASCII"),
+    ],
 )
 def test_a_token_worth_the_name_is_needed(tmp_path: Path, content: bytes | None, said: str) -> None:
     path = tmp_path / "token"
@@ -270,6 +292,11 @@ def test_a_token_worth_the_name_is_needed(tmp_path: Path, content: bytes | None,
         path.write_bytes(content)
     with pytest.raises(Permanent, match=said):
         read_token(path)
+
+
+@pytest.mark.parametrize("header", ["", "Bearer \udcff", "Bearer \ud800\udfff", "\x00 \x00"])
+def test_any_header_can_be_compared(http_receiver: HttpIntake, header: str) -> None:
+    assert not http_receiver.knows(header)
 
 
 def test_the_token_is_nowhere_to_be_seen(

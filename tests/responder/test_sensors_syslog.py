@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import socket
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -14,6 +17,7 @@ from intakes import PATIENCE, running, until
 
 from responder.sensors import syslog
 from responder.sensors.line import MAX_LINE
+from responder.sensors.spool import Spool
 from responder.sensors.syslog import SyslogTcp, SyslogUdp, line_of, message_of
 
 EVENT = b'{"event_type":"alert","a":"b: c"}'
@@ -136,6 +140,54 @@ def test_what_the_kernel_dropped_is_counted(
         until(accounted)
 
 
+def test_a_datagram_is_handed_over_without_waiting_for_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syslog, "_POLL_SECONDS", 3 * PATIENCE)
+    receiver = SyslogUdp("udp", "127.0.0.1", 0, whole=True)
+    with running(tmp_path, receiver) as site:
+        send_udp(receiver.port, b"one")
+        assert site.wait_for(1) == [b"one"]
+        receiver.stopping.set()
+        send_udp(receiver.port, b"")  # else the end would wait for the timeout
+
+
+class Wire:
+    """A socket that has ever another datagram, until `end` comes in the place of the third."""
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        self._end, self._received = end, 0
+
+    def settimeout(self, seconds: float) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def recvmsg(self, *_: int) -> tuple[bytes, list[tuple[int, int, bytes]], int, None]:
+        self._received += 1
+        if self._received == 3:
+            self._end()
+        return b"line %d" % self._received, [], 0, None
+
+
+def closed() -> None:
+    raise OSError(errno.EBADF, "closed under the thread")
+
+
+def test_what_was_received_before_the_socket_went_is_kept(tmp_path: Path) -> None:
+    receiver, spool = SyslogUdp("udp", "", 0, whole=True), Spool(tmp_path / "spool")
+    receiver._socket = cast(socket.socket, Wire(closed))
+    assert receiver._receive(spool) == [b"line 1", b"line 2"]
+
+
+def test_a_stop_keeps_what_was_received_and_takes_no_more(tmp_path: Path) -> None:
+    receiver, spool = SyslogUdp("udp", "", 0, whole=True), Spool(tmp_path / "spool")
+    receiver._socket = cast(socket.socket, Wire(receiver.stopping.set))
+    receiver.work(spool)
+    assert [line for line, _ in spool.read(9, 999)] == [b"line 1", b"line 2", b"line 3"]
+
+
 # ---------------------------------------------------------------- TCP
 
 
@@ -188,6 +240,24 @@ def test_a_full_spool_makes_the_sender_wait_and_loses_nothing(tmp_path: Path) ->
 
         until(all_came)
         assert got == sent and site.intake.lost == 0
+
+
+@pytest.mark.parametrize(
+    ("stream", "seconds"),
+    [(b"\n" * 5000, 5.0), (b"<1>\n" * 5000, 5.0), (b"0 " * 5000, 5.0), (b"5 <1>a\n\n" * 900, 0.0)],
+)
+def test_empty_frames_make_their_sender_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: bytes, seconds: float
+) -> None:
+    receiver, waits = SyslogTcp("tcp", "127.0.0.1", 0, whole=True), list[float]()
+    with running(tmp_path, receiver) as site:
+        monkeypatch.setattr(receiver.stopping, "wait", waits.append)
+        with socket.create_connection(("127.0.0.1", receiver.port), timeout=PATIENCE) as sender:
+            sender.sendall(stream)
+            sender.shutdown(socket.SHUT_WR)
+            assert sender.recv(1) == b""  # all was read
+        assert sum(waits) == pytest.approx(seconds, abs=0.01)
+        assert site.intake.lost == 0
 
 
 def test_half_a_frame_does_not_hold_a_connection_for_ever(
