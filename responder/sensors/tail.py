@@ -309,7 +309,8 @@ class Tail:
             return None
         self._skipped_to = None
         # It may be another file with the inode of one that is gone, and not the first one unread.
-        first = self._later(listed, position.mtime, position)
+        since = position.mtime
+        first = None if since is None else self._later(listed, since, position)
         if first is None or first == position.inode:
             _log.warning("%s: truncated or replaced; reading it from its beginning", self.path)
             self.position = Position(position.inode, 0, mtime=os.fstat(file).st_mtime_ns)
