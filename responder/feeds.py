@@ -106,7 +106,7 @@ class _Entry:
 
     def settings(self, source: str) -> FeedSettings:
         if source == "path":
-            return FeedSettings(self._path("path"), self._format())
+            return FeedSettings(self._growing(), self._format())
         if source == "directory":
             return FeedSettings(self._path("directory"), self._format(), self._pattern())
         if source == "stdin":
@@ -199,6 +199,15 @@ class _Entry:
 
     def _spool(self, name: str) -> Path:
         return self._home / "spool" / (re.sub(r"[^a-z0-9.+-]", "_", name.lower()) + ".ndjson")
+
+    def _growing(self) -> Path:
+        path = self._path("path")
+        if path.suffix in (".gz", ".xz"):
+            raise self._wrong(
+                f"{path} is compressed, but a feed follows a growing file: name the one that is "
+                "written, or use `countersign replay` for a recorded one"
+            )
+        return path
 
     def _path(self, key: str) -> Path:
         return self._home / self._text(key)

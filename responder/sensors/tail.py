@@ -8,6 +8,7 @@ that was not read to its end costs its lines, as does copying and truncating it.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -27,6 +28,8 @@ _log = logging.getLogger(__name__)
 
 _LONGEST_HEADER = 1 << 16  # bytes
 _HEAD = 256  # bytes by which a file is known, beside its inode, which its next owner may have
+_COMPRESSED = (".gz", ".xz", ".bz2", ".zst")  # not read, and may have the inode of a file we read
+_LEADS_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # of links
 _ROTATED = re.compile(r"[.-]\d[\d.-]*")  # what logrotate and its like put after a name
 
 
@@ -41,6 +44,7 @@ class Position:
     inode: int
     offset: int
     head: int | None = field(default=None, compare=False)  # CRC-32 of what is before, to 256 bytes
+    mtime: int | None = field(default=None, compare=False)  # ns; files written later are unread
 
 
 class Tail:
@@ -49,13 +53,13 @@ class Tail:
     Keeping `position` across restarts is the caller's.
     """
 
-    trouble = ""  # a `read` raises its own
     lost = 0  # what a file's writer could not write is not for us to know
 
     def __init__(self, path: Path | str, position: Position | None = None) -> None:
         self.path = Path(path)
         self.name = str(path)
         self.position = position
+        self.trouble = ""  # a file that never was; for the rest a `read` raises
         self.oversized = 0  # lines over 1 MiB, skipped
         self._file: int | None = None
         self._skipped_to: int | None = None  # inside an oversized line: scanned up to here
@@ -125,7 +129,12 @@ class Tail:
         # Asked before reading: what the old file holds after its successor has content is all it
         # will ever hold.
         successor = self._successor(self._file, position.inode)
-        position = self._restart_if_replaced(self._file, position)
+        going_on = self._restart_if_replaced(self._file, position)
+        if going_on is None:
+            return None
+        if self._file is None:
+            return 0  # the next step opens the file to go on with
+        position = going_on
         if not self._headed:
             self._headed, self._header = True, _header(self._file, position)
         start = position.offset if self._skipped_to is None else self._skipped_to
@@ -138,7 +147,7 @@ class Tail:
             return len(chunk)
         if successor is None:
             return None  # the rest of the last line is still to come
-        self._finish(chunk, successor, lines)
+        self._finish(self._file, chunk, successor, lines)
         return len(chunk)
 
     def _split(
@@ -150,11 +159,14 @@ class Tail:
         max_lines: int,
     ) -> int:
         begin = 0
-        inode, head = os.fstat(file).st_ino, _head(file, _HEAD)
+        found, head = os.fstat(file), _head(file, _HEAD)
         while len(lines) < max_lines and (end := chunk.find(b"\n", begin)) >= 0:
             offset = start + end + 1
             self.position = Position(
-                inode, offset, head if offset >= _HEAD else _head(file, offset)
+                found.st_ino,
+                offset,
+                head if offset >= _HEAD else _head(file, offset),
+                found.st_mtime_ns,
             )
             if self._skipped_to is None and end - begin <= MAX_LINE:
                 lines.append((chunk[begin:end], self.position))
@@ -164,11 +176,13 @@ class Tail:
             begin = end + 1
         return begin
 
-    def _finish(self, rest: bytes, successor: int, lines: list[tuple[bytes, Position]]) -> None:
+    def _finish(
+        self, file: int, rest: bytes, successor: int, lines: list[tuple[bytes, Position]]
+    ) -> None:
         """Leaves a rotated file, whose last line may lack its newline, for its successor."""
         oversized = self._skipped_to is not None
+        self.position = Position(successor, 0, mtime=os.fstat(file).st_mtime_ns)
         self.close()
-        self.position = Position(successor, 0)
         if oversized:
             self.oversized += 1
         elif rest:
@@ -179,32 +193,43 @@ class Tail:
     def _open(self) -> Position | None:
         if self._file is not None:
             return self.position
-        path, wanted = self.path, self.position and self.position.inode
-        if wanted is not None and wanted != _inode(path):
+        path = self.path
+        if self.position is not None and self.position.inode != _inode(path):
             listed = self._listed()
             if listed is None:
                 return None
-            there = [name for name, found in listed.items() if found.st_ino == wanted]
-            if there:
-                path = self.path.with_name(there[0])
-            elif self.path.name in listed:
-                _log.warning("%s: rotated away before it was read to its end", self.path)
-                wanted = None
+            names = {found.st_ino: name for name, found in listed.items()}
+            if self.position.inode not in names and not self._replace(listed, self.position):
+                return None
+            path = path.with_name(names[self.position.inode])
         try:
             file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         except FileNotFoundError:
+            if self.position is None:
+                self.trouble = f"{path} does not exist yet; check `path` in settings.yaml"
             return None
         found = os.fstat(file)
-        if wanted is not None and found.st_ino != wanted:  # renamed just now; the next read knows
-            os.close(file)
+        if self.position is not None and found.st_ino != self.position.inode:
+            os.close(file)  # renamed just now; the next read knows
             return None
         if not stat.S_ISREG(found.st_mode):
             os.close(file)
             raise Permanent(f"{path} is not a regular file; name the sensor's log file")
-        self._file = file
-        if wanted is None:
-            self.position = Position(found.st_ino, 0)
+        self._file, self.trouble = file, ""
+        if self.position is None:
+            self.position = Position(found.st_ino, 0, mtime=found.st_mtime_ns)
         return self.position
+
+    def _replace(self, listed: dict[str, os.stat_result], gone: Position) -> bool:
+        """Goes on after a file that is gone, if there is one to go on with."""
+        current = listed.get(self.path.name)
+        later = self._later(listed, gone.mtime, gone)
+        if later is None and current is not None:
+            later = current.st_ino
+        if later is None:
+            return False
+        self._leave(later, gone)
+        return True
 
     def _listed(self) -> dict[str, os.stat_result] | None:
         """The file and what rotation left beside it, by name; None while names are changing: a
@@ -212,7 +237,7 @@ class Tail:
         """
         try:
             found, again = self._list(), self._list()
-        except FileNotFoundError:
+        except FileNotFoundError:  # the folder
             return None
         same = {n: f.st_ino for n, f in found.items()} == {n: f.st_ino for n, f in again.items()}
         return found if same else None
@@ -220,29 +245,54 @@ class Tail:
     def _list(self) -> dict[str, os.stat_result]:
         with os.scandir(self.path.parent) as entries:
             names = [entry.name for entry in entries if entry.name.startswith(self.path.name)]
-        return {name: os.stat(self.path.with_name(name)) for name in sorted(names)}
+        listed = {}
+        for name in sorted(names):
+            if not name.endswith(_COMPRESSED):
+                try:
+                    listed[name] = os.stat(self.path.with_name(name))
+                except OSError as error:
+                    if error.errno not in _LEADS_NOWHERE:
+                        raise
+        return listed
 
     def _successor(self, file: int, inode: int) -> int | None:
         """Inode of the file to read after this one, of those written later the first; none while
-        the one that has our name now is empty: the writer is in the old.
+        the one that has our name now is empty and the only one: the writer is in the old.
         """
         if _inode(self.path) in (None, inode):
             return None
         listed = self._listed()
         current = None if listed is None else listed.get(self.path.name)
-        if listed is None or current is None or current.st_ino == inode or not current.st_size:
+        if listed is None or current is None or current.st_ino == inode:
             return None
-        since = os.fstat(file).st_mtime_ns
-        later = [(current.st_mtime_ns, True, current.st_ino)]
-        for name, found in listed.items():
-            between = since < found.st_mtime_ns <= current.st_mtime_ns and found.st_size > 0
-            if between and is_rotation_of(name, self.path.name) and stat.S_ISREG(found.st_mode):
-                later.append((found.st_mtime_ns, False, found.st_ino))
-        return min(later)[-1]
+        return self._later(listed, os.fstat(file).st_mtime_ns)
 
-    def _restart_if_replaced(self, file: int, position: Position) -> Position:
+    def _later(
+        self, listed: dict[str, os.stat_result], since: int | None, gone: Position | None = None
+    ) -> int | None:
+        """Inode of the first file with content after those last written at `since`; the one that
+        has our name comes last. What `copytruncate` made of a file that is gone is that file.
+        """
+        current = listed.get(self.path.name)
+        if current is not None and not current.st_size:
+            current = None
+        later = [] if current is None else [(current.st_mtime_ns, True, current.st_ino)]
+        for name, found in listed.items():
+            written = found.st_mtime_ns
+            if (
+                since is not None
+                and since < written <= (written if current is None else current.st_mtime_ns)
+                and is_rotation_of(name, self.path.name)
+                and found.st_size
+                and stat.S_ISREG(found.st_mode)
+                and not (gone and _begins_alike(self.path.with_name(name), gone))
+            ):
+                later.append((written, False, found.st_ino))
+        return min(later)[-1] if later else None
+
+    def _restart_if_replaced(self, file: int, position: Position) -> Position | None:
         """A position past the end, not after a newline or after another beginning belongs to
-        content that is gone.
+        content that is gone. None while names are changing.
         """
         size = os.fstat(file).st_size
         offset, head = position.offset, position.head
@@ -254,10 +304,24 @@ class Tail:
             if self._skipped_to is not None and self._skipped_to > size:
                 self._skipped_to = None
             return position
-        _log.warning("%s: truncated or replaced; reading it from its beginning", self.path)
+        listed = self._listed()
+        if listed is None:
+            return None
         self._skipped_to = None
-        self.position = Position(position.inode, 0)
+        # It may be another file with the inode of one that is gone, and not the first one unread.
+        since = position.mtime
+        first = None if since is None else self._later(listed, since, position)
+        if first is None or first == position.inode:
+            _log.warning("%s: truncated or replaced; reading it from its beginning", self.path)
+            self.position = Position(position.inode, 0, mtime=os.fstat(file).st_mtime_ns)
+        else:
+            self._leave(first, position)
         return self.position
+
+    def _leave(self, successor: int, gone: Position) -> None:
+        _log.warning("%s: rotated away before it was read to its end", self.path)
+        self.close()
+        self.position = Position(successor, 0, mtime=gone.mtime)
 
 
 def _header(file: int, position: Position) -> list[tuple[bytes, Position]]:
@@ -280,6 +344,18 @@ def is_rotation_of(name: str, original: str) -> bool:
     Compressed files are none: they are not read.
     """
     return name.startswith(original) and bool(_ROTATED.fullmatch(name, len(original)))
+
+
+def _begins_alike(path: Path, position: Position) -> bool:
+    """Whether the file has the content that was before the position, as far as that is known."""
+    try:
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return False
+    try:
+        return position.head is not None and position.head == _head(file, position.offset)
+    finally:
+        os.close(file)
 
 
 def _head(file: int, offset: int) -> int:

@@ -55,6 +55,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
         {"format": "eve", "path": "a", "pattern": "*"},
         r"`path` takes \['format', 'tactics', 'zone'\], not",
     ),
+    ({"format": "eve", "path": "eve.json.1.gz"}, "use `countersign replay` for a recorded one"),
+    ({"format": "eve", "path": "/var/log/a.xz"}, "a.xz is compressed, but a feed follows"),
     ({"format": "eve", "directory": "a"}, "needs a `pattern` of file names"),
     ({"format": "eve", "directory": "a", "pattern": "b/*"}, "needs a `pattern` of file names"),
     ({"format": "eve", "stdin": False}, "`stdin` is true or left out"),
@@ -205,6 +207,17 @@ def test_lines_that_are_no_alerts_are_not_read_again(world: World) -> None:
         responder = world.responder(Wants())
         responder.tick()
         assert heartbeat(world)["feeds"][0]["lines"] == lines
+
+
+def test_a_file_that_does_not_exist_is_a_note_until_it_is_there(world: World) -> None:
+    world = with_feeds(world, {"format": "eve", "path": "a.jsno"})
+    responder = world.responder(Wants())
+    responder.tick()
+    [complaint] = heartbeat(world)["complaints"].values()
+    assert "a.jsno does not exist yet; check `path` in settings.yaml" in complaint
+    write(world, "a.jsno", eve_line(world.now))
+    responder.tick()
+    assert heartbeat(world)["complaints"] == {} and heartbeat(world)["alerts"] == 1
 
 
 def test_a_checkpoint_that_failed_is_made_up_for(

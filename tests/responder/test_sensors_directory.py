@@ -10,7 +10,7 @@ import pytest
 
 from responder.errors import Temporary
 from responder.sensors import Position
-from responder.sensors.directory import MAX_FILES, Directory
+from responder.sensors.directory import MAX_FILES, MAX_KNOWN, Directory
 from responder.sensors.line import MAX_LINE
 
 
@@ -73,7 +73,7 @@ def test_a_file_that_went_may_come_again(folder: Path) -> None:
     source = Directory(folder, "*.json")
     assert lines(source) == [b"one"]
     log.unlink()
-    assert lines(source) == [] and source.state() == {}
+    assert lines(source) == []
     assert source.oversized == 1
     append(log, b"one\n")
     assert lines(source) == [b"one"]
@@ -112,18 +112,107 @@ def test_a_missing_folder_is_temporary(tmp_path: Path) -> None:
         Directory(tmp_path / "none", "*").read(1, 1)
 
 
-def test_the_number_of_files_is_bounded_and_said(folder: Path) -> None:
-    for n in range(MAX_FILES + 3):
-        append(folder / f"{n:04}.json", b"%d\n" % n)
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_folder_that_was_empty_for_a_while_is_not_read_again(
+    folder: Path, restarted: bool
+) -> None:
+    """As when the responder starts before the log volume is mounted."""
+    append(folder / "a.json", b"a1\n")
+    append(folder / "eve.json.1", b"eve 1\n")
+    append(folder / "eve.json", b"eve 2\n")
     source = Directory(folder, "*.json")
-    assert len(lines(source)) == MAX_FILES
-    assert f"more than {MAX_FILES} files match" in source.trouble
-    for n in range(3):
-        (folder / f"{n:04}.json").unlink()
-    lines(source)
-    assert lines(source) == [b"256", b"257", b"258"]
-    assert source.trouble == ""
+    assert len(lines(source)) == 2
+    volume = folder.rename(folder.with_name("volume"))
+    folder.mkdir()
+    for _ in range(2):
+        source = again(source, "*.json") if restarted else source
+        assert lines(source) == []
+    folder.rmdir()
+    volume.rename(folder)
+    source = again(source, "*.json") if restarted else source
+    append(folder / "a.json", b"a2\n")
+    (folder / "eve.json").rename(folder / "eve.json.0")
+    append(folder / "eve.json.0", b"eve 3\n")
+    assert lines(source) == [b"a2", b"eve 3"]
+
+
+def write(folder: Path, day: int) -> bytes:
+    """Another day's file, with the time of that day."""
+    path = append(folder / f"{day:04}.json", b"%d\n" % day)
+    os.utime(path, (day, day))
+    return b"%d" % day
+
+
+def all_of(source: Directory) -> list[bytes]:
+    """Until nothing came twice."""
+    got: list[bytes] = []
+    idle = 0
+    while idle < 2:
+        read = lines(source)
+        got += read
+        idle = 0 if read else idle + 1
+    return got
+
+
+@pytest.mark.parametrize("already", [MAX_FILES, MAX_KNOWN])
+def test_the_newest_file_is_read_however_many_there_are(folder: Path, already: int) -> None:
+    """One file a day; each line once, also after a restart."""
+    source = Directory(folder, "*.json")
+    for day in range(1, already - 5):
+        write(folder, day)
+    assert len(all_of(source)) == already - 6
+    for day in range(already - 5, already + 5):
+        wanted = write(folder, day)
+        assert all_of(source) == [wanted]
+        if day % 3 == 0:
+            source = again(source, "*.json")
     source.close()
+
+
+def test_files_that_made_room_are_read_on_where_they_were(folder: Path) -> None:
+    written = [write(folder, day) for day in range(1, MAX_FILES + 21)]
+    source = Directory(folder, "*.json")
+    first = lines(source)
+    assert sorted(first) == sorted(written[-MAX_FILES:])
+    assert sorted(first + all_of(source)) == sorted(written)
+    source = again(source, "*.json")
+    assert all_of(source) == [] and source.trouble == ""
+    for day in (1, 2, MAX_FILES, MAX_FILES + 20):
+        write(folder, day)
+    assert all_of(source) == [b"1", b"2", b"256", b"276"]
+    source.close()
+
+
+def test_more_files_than_can_be_known_are_said_and_not_read_in_turns(folder: Path) -> None:
+    written = [write(folder, day) for day in range(1, MAX_KNOWN + 21)]
+    source = Directory(folder, "*.json")
+    assert sorted(all_of(source)) == sorted(written[20:])
+    assert f"more than {MAX_KNOWN} files match" in source.trouble
+    for _ in range(2):
+        source = again(source, "*.json")
+        assert all_of(source) == []
+    assert len(source.state()) == MAX_KNOWN
+    for day in range(1, 21):
+        (folder / f"{day:04}.json").unlink()
+    assert lines(source) == [] and source.trouble == ""
+    source.close()
+
+
+def test_files_with_much_to_read_keep_their_turn_and_that_is_said(folder: Path) -> None:
+    for n in range(MAX_FILES + 1):
+        append(folder / f"{n:04}.json", b"%d\n" % n * 3)
+    source = Directory(folder, "*.json")
+    assert lines(source, MAX_FILES) and lines(source, 1)
+    assert f"more than {MAX_FILES} files match" in source.trouble
+    rest = all_of(source)
+    assert len(rest) == 3 * (MAX_FILES + 1) - MAX_FILES - 1 and source.trouble == ""
+    source.close()
+
+
+def test_a_link_to_itself_holds_no_other_up(folder: Path) -> None:
+    (folder / "loop.json").symlink_to("loop.json")
+    append(folder / "a.json", b"a\n")
+    assert lines(Directory(folder, "*.json")) == [b"a"]
 
 
 def test_each_files_header_comes_before_its_lines(folder: Path) -> None:

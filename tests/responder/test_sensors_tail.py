@@ -167,6 +167,101 @@ def test_names_that_change_while_they_are_listed_wait_for_the_next_read(
     assert lines(tail) == [b"0", b"1", b"2"]
 
 
+@pytest.mark.parametrize("inode", ["", "eve.json", "eve.json.2.gz"])
+@pytest.mark.parametrize("known", [True, False], ids=["mtime", "an older state"])
+def test_rotations_after_a_file_that_is_gone_are_read(log: Path, inode: str, known: bool) -> None:
+    """As `compress` and `delaycompress` leave them after two rotations while we were down; another
+    file may have the inode now.
+    """
+    rotate(log, b"old\n", 1)
+    rotate(log, b"one\n" * 9, 2)
+    tail = Tail(log)
+    assert len(lines(tail)) == 9
+    tail.close()
+    stored = tail.state()
+    assert stored is not None
+    if not known:
+        stored.pop("mtime", None)
+    rotate(log, b"two\nthree\n", 3)
+    rotate(log, b"four\n", 4)
+    ours = log.with_name("eve.json.2")
+    if inode == "eve.json":
+        ours.write_bytes(log.read_bytes())
+        ours.replace(log)
+        os.utime(log, (4, 4))
+    elif inode:
+        ours.write_bytes(b"not to be read\n" * 9)
+        ours.rename(log.with_name(inode))
+    else:
+        (log.parent / "elsewhere").mkdir()
+        ours.rename(log.parent / "elsewhere" / "old")
+    again = Tail(log, Position(**stored))
+    assert lines(again) == ([b"two", b"three", b"four"] if known else [b"four"])
+    assert lines(again) == []
+
+
+def test_a_copied_and_truncated_file_is_not_read_again(log: Path) -> None:
+    append(log, b"one\ntwo\n")
+    os.utime(log, (1, 1))
+    tail = Tail(log)
+    assert len(lines(tail)) == 2
+    copy = log.with_name("eve.json.1")
+    copy.write_bytes(log.read_bytes())
+    os.utime(copy, (2, 2))
+    log.write_bytes(b"")
+    os.utime(log, (3, 3))
+    assert lines(tail) == []
+    append(log, b"three\n")
+    assert lines(tail) == [b"three"]
+
+
+@pytest.mark.parametrize("target", ["/nonexistent", "eve.json.latest", "eve.json/below"])
+@pytest.mark.parametrize("name", ["eve.json.latest", "eve.json.9"])
+def test_a_link_that_leads_nowhere_stops_nothing(log: Path, name: str, target: str) -> None:
+    rotate(log, b"one\n", 1)
+    tail = Tail(log)
+    assert lines(tail) == [b"one"]
+    log.with_name(name).symlink_to(target if target != "eve.json.latest" else name)
+    rotate(log, b"two\n", 2)
+    assert lines(Tail(log, tail.position)) == [b"two"]
+    assert lines(tail) == [b"two"]
+
+
+def test_a_rotated_file_may_have_any_name_while_it_is_read(log: Path) -> None:
+    append(log, b"one\ntwo\n")
+    tail = Tail(log)
+    assert lines(tail, max_lines=1) == [b"one"]
+    log.rename(log.with_name("eve.json.old"))
+    append(log, b"three\n")
+    assert lines(Tail(log, tail.position)) == [b"two", b"three"]
+
+
+def test_complete_rotations_need_not_wait_for_the_newest_to_be_written(log: Path) -> None:
+    rotate(log, b"one\n", 1)
+    tail = Tail(log)
+    assert lines(tail) == [b"one"]
+    rotate(log, b"two\n", 2)
+    rotate(log, b"three\n", 3)
+    rotate(log, b"", 4)
+    assert lines(tail) == [b"two", b"three"]
+    append(log.with_name("eve.json.1"), b"four\n")  # where its writer still is
+    assert lines(tail) == [b"four"]
+    append(log, b"five\n")
+    assert lines(tail) == [b"five"]
+
+
+def test_a_file_that_never_was_is_said_until_it_is_there(log: Path) -> None:
+    tail = Tail(log)
+    tail.read()
+    assert tail.trouble == f"{log} does not exist yet; check `path` in settings.yaml"
+    append(log, b"one\n")
+    assert lines(tail) == [b"one"] and tail.trouble == ""
+    log.rename(log.with_name("eve.json.1"))  # between a rotation and the next line
+    assert lines(tail) == [] and tail.trouble == ""
+    again = Tail(log, tail.position)
+    assert lines(again) == [] and again.trouble == ""
+
+
 @pytest.mark.parametrize("size", [3, 300])
 def test_truncation_is_known_by_the_beginning(log: Path, size: int) -> None:
     """Also where a line of the new content happens to end where we were."""
