@@ -92,8 +92,11 @@ class CrowdSec(Receiver):
     def _take(self, alerts: list[dict[str, Any]], spool: Spool) -> None:
         lines, oversized = [], 0
         for alert in alerts:
-            line = orjson.dumps(alert)
-            if len(line) > MAX_LINE:
+            try:
+                line = orjson.dumps(alert)
+            except orjson.JSONEncodeError:  # nested deeper than it writes, though not than it reads
+                line = b""
+            if not line or len(line) > MAX_LINE:
                 oversized += 1
             else:
                 lines.append(line)
@@ -160,9 +163,12 @@ class CrowdSec(Receiver):
                 "`cscli machines list`, and make one with `cscli machines add`"
             )
         try:
-            self._token = str(orjson.loads(body)["token"])
+            token = orjson.loads(body)["token"]
+            if not isinstance(token, str):
+                raise TypeError("a token is text")
         except (KeyError, TypeError, ValueError):
             raise Temporary(f"{self.name} answers {answer.status_code} to our login") from None
+        self._token = token
 
     def _ask(self, method: str, path: str, **content: Any) -> tuple[requests.Response, bytes]:
         headers = {"User-Agent": _AGENT, "Accept": "application/json"}

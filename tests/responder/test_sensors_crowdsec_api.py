@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from crowdsec_lapi import LOGIN, PASSWORD, Lapi
@@ -107,6 +108,20 @@ def test_a_token_that_ended_is_got_anew(tmp_path: Path, lapi: Lapi) -> None:
 
 def test_an_alert_too_long_is_counted(tmp_path: Path, lapi: Lapi) -> None:
     lapi.add(message="x" * MAX_LINE)
+    lapi.add()
+    lapi.later()
+    with polling(tmp_path, lapi) as site:
+        assert numbers(site, 1) == [2]
+        until(lambda: site.intake.oversized == 1)
+
+
+def test_an_alert_nested_too_deep_to_be_written_holds_no_other_up(
+    tmp_path: Path, lapi: Lapi
+) -> None:
+    deep: Any = None
+    for _ in range(600):
+        deep = [deep]
+    lapi.add(events=deep)
     lapi.add()
     lapi.later()
     with polling(tmp_path, lapi) as site:
