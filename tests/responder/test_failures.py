@@ -479,7 +479,7 @@ def test_what_the_next_transaction_needs_stops_nothing_where_it_cannot_be_asked(
     clients.agent.prepare = refuses  # type: ignore[method-assign]
     responder.tick()
     assert world.enforced() == ["10.0.1.10"]
-    assert responder._phases.complaints == {"prepare": "the node does not say"}
+    assert responder._phases.complaints["prepare"] == "the node does not say"
 
 
 # ---------------------------------------------------------------- much at once, and much of nothing
